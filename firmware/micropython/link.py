@@ -1,0 +1,284 @@
+"""One MQTT connection: umqtt.simple, unmodified, made robust through the object it is given as ssl=.
+
+umqtt (1.4 and newer) calls wrap_socket(sock, server_hostname=...) on that object and from then on uses only read,
+write, setblocking and close of the result. Channel stands there, with or without TLS below it, and mends what
+would leave a board hanging in a cellar:
+- setblocking(True) means "for ever" on the ESP32 and cancels connect(timeout=) with the first packet;
+- a peer that vanished without a word swallows heartbeats silently, and nothing ever pings;
+- umqtt writes each field for itself, and Nagle with delayed ACKs makes 40 ms of each QoS 1 publish;
+- the end of the stream is an IndexError, a certificate not yet valid a ValueError.
+"""
+
+import errno
+import time
+
+from umqtt.simple import MQTTClient, MQTTException
+
+KEEP = 2048  # of a longer packet the rest is read and dropped: no payload of the contract is longer than 1024
+REFUSED = {
+    1: "protocol version not supported",
+    2: "client id or keepalive not accepted",
+    3: "service unavailable",
+    4: "wrong user name or password",
+    5: "wrong user name or password, or not authorised",
+    128: "subscription not allowed",
+}
+
+
+class LinkError(OSError):
+    """The link is of no use any more; the text says why."""
+
+    def __str__(self):
+        return self.args[0]
+
+
+class Refused(LinkError):
+    """The broker answered, with a refusal."""
+
+
+class Channel:
+    """What umqtt takes for its socket. Each operation has one deadline, however the bytes trickle in."""
+
+    def __init__(self, raw, stream, timeout_ms):
+        self._raw = raw  # TLS sockets have no settimeout(), the socket below them does
+        self._stream = stream
+        # recv() returns what is there, so the deadline is checked often. TLS has read() only, which fills up.
+        self._take = raw.recv if stream is raw else stream.read
+        self._timeout_ms = timeout_ms
+        self._wait = True
+        self.count = 0  # reads that brought something
+        self.received = time.ticks_ms()  # when the last one did
+        self.unanswered = None  # when the oldest ping without an answer was sent
+        self.begin()
+
+    def begin(self):
+        """Start one operation. What an interrupted one left unsent is no whole packet, so it is dropped."""
+        self._out = bytearray()
+        self._start_clock()
+
+    def _start_clock(self):
+        self._until = time.ticks_add(time.ticks_ms(), self._timeout_ms)
+
+    def setblocking(self, flag):
+        self._wait = flag
+
+    def write(self, data, size=None):
+        self._out += data if size is None else memoryview(data)[:size]
+
+    def flush(self):
+        """Send what was collected, as one segment."""
+        out, self._out = self._out, bytearray()
+        sent = 0
+        while sent < len(out):
+            self._limit()
+            count = self._stream.write(memoryview(out)[sent:])
+            if not count:
+                raise LinkError("the broker takes no data")
+            sent += count
+
+    def read(self, size):
+        self.flush()
+        if size == 1:
+            return self._some(1)
+        if size < 0:
+            raise LinkError("malformed packet")
+        kept = bytearray()
+        while size:
+            piece = self._some(min(size, 256))
+            size -= len(piece)
+            if len(kept) < KEEP:
+                kept += piece
+        return bytes(kept)
+
+    def _some(self, size):
+        if self._wait:
+            self._limit()
+        else:
+            self._raw.settimeout(0)
+        try:
+            piece = self._take(size)
+        except OSError as error:
+            if error.args[0] != errno.EAGAIN:
+                raise
+            piece = None
+        if piece is None:
+            if self._wait:
+                raise LinkError("no answer from the broker")
+            return None
+        if not piece:
+            raise LinkError("closed by the broker")
+        self.count += 1
+        self.received = time.ticks_ms()
+        self.unanswered = None
+        return piece
+
+    def _limit(self):
+        left = time.ticks_diff(self._until, time.ticks_ms())
+        if left <= 0:
+            raise LinkError("no answer from the broker")
+        # The ESP32 waits in steps of 100 ms and takes anything less for 0, which is "do not wait".
+        self._raw.settimeout(max(left, 100) / 1000)
+
+    def close(self):
+        """The end of a clean disconnect: wait until the broker has hung up.
+
+        Closing with unread bytes sends a reset, which may overtake the DISCONNECT and let the will out.
+        """
+        try:
+            self._start_clock()
+            self.flush()
+            self._wait = True
+            while True:
+                self._some(64)
+        except OSError:
+            pass
+        self.abort()
+
+    def abort(self):
+        """Close now; what was not sent is dropped."""
+        try:
+            self._stream.close()
+        except OSError:
+            pass
+        if self._raw is not self._stream:
+            self._raw.close()
+
+
+class Link:
+    """The connection of one device: connect(), then publish() and poll() until one of them raises OSError."""
+
+    def __init__(self, settings, on_message):
+        self._settings = settings
+        self._on_message = on_message
+        self._tls = _tls_context(settings.ca) if settings.tls else None
+        # A ping goes out each third of the keepalive; one left without an answer for two thirds is the end.
+        # So a link that died without a word is noticed in one keepalive, before the broker sends the will.
+        self._ping_ms = settings.keepalive_s * 1000 // 3
+        self._timeout_ms = min(settings.keepalive_s, 10) * 1000
+        self._client = None
+        self._channel = None
+        self._pinged = 0
+        self.connected = False
+
+    @property
+    def greeted(self):
+        """Whether the last connect() got as far as the broker, which may have seen the will."""
+        return self._channel is not None
+
+    def connect(self, topic, will):
+        """Connect with a clean session and a retained QoS 1 will, or raise OSError."""
+        self.drop()
+        self._channel = None
+        name = self._settings.device_id.encode()
+        # The port always explicit: with a truthy ssl umqtt would take 0 for 8883.
+        self._client = MQTTClient(
+            name,
+            self._settings.host,
+            self._settings.port,
+            user=name,
+            password=self._settings.password.encode(),
+            keepalive=self._settings.keepalive_s,
+            ssl=self,
+        )
+        self._client.set_callback(self._on_message)
+        self._client.set_last_will(topic, will, retain=True, qos=1)
+        try:
+            self._run(self._client.connect, True, self._timeout_ms / 1000)
+        except OSError:
+            self.drop()
+            raise
+        self.connected = True
+        self._pinged = time.ticks_ms()
+
+    def wrap_socket(self, raw, server_hostname=None):
+        """What umqtt calls on its ssl= object once TCP is up."""
+        raw.settimeout(self._timeout_ms / 1000)
+        stream = raw
+        if self._tls:
+            try:
+                stream = self._tls.wrap_socket(raw, server_hostname=server_hostname)
+            except ValueError as error:  # Mbed TLS on a certificate's dates, and a board that starts in 2000
+                raise LinkError("certificate not accepted: %s" % error)
+        self._channel = Channel(raw, stream, self._timeout_ms)
+        return self._channel
+
+    def publish(self, topic, payload, retain=False, qos=0):
+        """Send a message; with QoS 1, return when the broker has it."""
+        self._fresh_id()
+        self._run(self._client.publish, topic, payload, retain, qos)
+
+    def subscribe(self, topic):
+        """Subscribe with QoS 0; Refused when the broker says no."""
+        self._fresh_id()
+        self._run(self._client.subscribe, topic)
+
+    def poll(self):
+        """Take in what has arrived, ping in time, and raise LinkError when an answer is overdue."""
+        for _ in range(16):  # a flood must not keep the heartbeats from going out
+            count = self._channel.count
+            self._run(self._client.check_msg)  # returns None for a ping's answer as for nothing
+            if self._channel.count == count:
+                break
+        now = time.ticks_ms()
+        unanswered = self._channel.unanswered
+        if unanswered is not None and time.ticks_diff(now, unanswered) >= 2 * self._ping_ms:
+            raise LinkError("no answer for %d s" % (self.idle_ms() // 1000))
+        if time.ticks_diff(now, self._pinged) >= self._ping_ms:
+            self._pinged = now
+            self._run(self._client.ping)
+            if unanswered is None:
+                self._channel.unanswered = now
+
+    def idle_ms(self):
+        """Time since the broker was last heard."""
+        return time.ticks_diff(time.ticks_ms(), self._channel.received)
+
+    def disconnect(self):
+        """Leave cleanly: the broker drops the will."""
+        try:
+            self._run(self._client.disconnect)
+        finally:
+            self.drop()
+
+    def drop(self):
+        """Close without a word: the broker sends the will."""
+        self.connected = False
+        client, self._client = self._client, None
+        end = client.sock if client else None
+        if end:
+            try:
+                end.abort() if end is self._channel else end.close()
+            except OSError:
+                pass
+
+    def _fresh_id(self):
+        # umqtt counts on past 65535; the wire has 16 bits, and the answer would never match.
+        if self._client.pid >= 65535:
+            self._client.pid = 0
+
+    def _run(self, operation, *args):
+        """Run one operation of umqtt within its deadline; whatever goes wrong is an OSError."""
+        if self._client is None:
+            raise LinkError("not connected")
+        try:
+            if self._channel:
+                self._channel.begin()
+            result = operation(*args)
+            self._channel.flush()
+            return result
+        except OSError:
+            raise
+        except MQTTException as error:
+            code = error.args[0]
+            raise Refused("refused by the broker: %s (code %s)" % (REFUSED.get(code, "unknown"), code))
+        except Exception as error:  # IndexError, TypeError, AssertionError: what umqtt makes of a broken stream
+            raise LinkError("broken stream (%s)" % type(error).__name__)
+
+
+def _tls_context(ca):
+    import tls
+
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    context.verify_mode = tls.CERT_REQUIRED
+    context.load_verify_locations(ca)
+    return context

@@ -1,0 +1,42 @@
+"""The ESP32's socket: setblocking(True) means "wait for ever" and cancels an earlier settimeout().
+
+The unix port keeps the time-out instead, which would hide exactly the hang the firmware guards against.
+"""
+
+import io
+
+import usocket
+from usocket import *  # noqa: F403
+
+_CLOSE = 4  # MP_STREAM_CLOSE
+
+default_timeout = None  # for a umqtt that cannot be told one, see run.py
+
+
+class socket(io.IOBase):  # an io.IOBase, so that tls.SSLContext.wrap_socket() takes it
+    def __init__(self, *args):
+        self._socket = usocket.socket(*args)
+        self.connect = self._socket.connect
+        self.read = self._socket.read
+        self.recv = self._socket.recv
+        self.send = self._socket.send
+        self.settimeout = self._socket.settimeout
+        self.close = self._socket.close
+        if default_timeout is not None:
+            self.settimeout(default_timeout)
+
+    def setblocking(self, flag):
+        self._socket.setblocking(True)
+        self._socket.settimeout(None if flag else 0)
+
+    # The stream protocol looks these up on the class.
+    def readinto(self, buffer, *args):
+        return self._socket.readinto(buffer, *args)
+
+    def write(self, data, *args):
+        return self._socket.write(data, *args)
+
+    def ioctl(self, request, argument):
+        if request == _CLOSE:
+            self._socket.close()
+        return 0

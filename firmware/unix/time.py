@@ -1,0 +1,38 @@
+"""The ESP32's clock: ticks_ms wraps at 2^30 (12.4 days), and time counts whole seconds from the year 2000."""
+
+import utime
+from utime import *  # noqa: F403
+
+_PERIOD = 1 << 30
+_EPOCH = 946_684_800
+
+ticks_offset = 0  # for tests: moves ticks_ms, so that the wrap need not be waited for
+
+
+def ticks_ms():
+    return (utime.ticks_ms() + ticks_offset) & (_PERIOD - 1)
+
+
+def ticks_add(ticks, delta):
+    return (ticks + delta) & (_PERIOD - 1)
+
+
+def ticks_diff(end, start):
+    diff = (end - start) & (_PERIOD - 1)
+    return diff - _PERIOD if diff >= _PERIOD >> 1 else diff
+
+
+def time():
+    return int(utime.time()) - _EPOCH
+
+
+def gmtime(seconds=None):
+    return utime.gmtime((time() if seconds is None else seconds) + _EPOCH)
+
+
+def localtime(seconds=None):
+    return utime.localtime((time() if seconds is None else seconds) + _EPOCH)
+
+
+def mktime(date):
+    return int(utime.mktime(date)) - _EPOCH

@@ -1,0 +1,1 @@
+"""Virtual devices and houses, to try the system without a screwdriver."""

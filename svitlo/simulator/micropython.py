@@ -1,0 +1,287 @@
+"""Boards that run the real firmware: MicroPython's unix port as a child process, one working directory each."""
+
+from __future__ import annotations
+
+import configparser
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+UMQTT_DIR_VARIABLE = "SVITLO_UMQTT_DIR"
+UMQTT_PACKAGE = "micropython-umqtt.simple"
+UMQTT_VERSION = "1.3.4"
+UMQTT_SHA256 = "b6a2520239e3992c63a7de9370ee9b3d9d27819a90359c521f1c0f7ccab8d12f"
+
+Reset = Literal["power_on", "hard", "watchdog", "deepsleep", "soft"]
+RESET_CODES: dict[Reset, int] = {"power_on": 1, "hard": 2, "watchdog": 3, "deepsleep": 4, "soft": 5}
+"""What the ESP32's machine.reset_cause() answers for each way a boot can begin."""
+
+
+class MicroPythonUnavailable(Exception):  # noqa: N818 - a state of this machine
+    """A board cannot run here; the text says what to install or set."""
+
+
+@dataclass(frozen=True)
+class UmqttSource:
+    """A folder that holds umqtt/simple.py (or .mpy), and where it came from."""
+
+    path: Path
+    version: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"umqtt.simple {self.version} from {self.origin}"
+
+
+class MicroPythonBoard:
+    """One board. Its directory is its flash: configuration, boot counter and console log stay there.
+
+    TLS is on when ca_path is given (PEM or DER: the authority that signed the broker's certificate). heap is
+    MicroPython's heap; 56wk is what an ESP32 has, scaled to this machine's word size.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        device_id: str,
+        password: str,
+        umqtt: UmqttSource,
+        mqtt_host: str = "127.0.0.1",
+        mqtt_port: int = 1883,
+        interval_s: int = 10,
+        keepalive_s: int = 10,
+        ca_path: Path | None = None,
+        heap: str = "56wk",
+    ) -> None:
+        self.directory = directory
+        self.device_id = device_id
+        self.log_path = directory / "board.log"
+        self._umqtt = umqtt
+        self._heap = heap
+        self._process: subprocess.Popen[bytes] | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        config = {
+            "v": 1,
+            "device_id": device_id,
+            "password": password,
+            "mqtt": {"host": mqtt_host, "port": mqtt_port, "tls": ca_path is not None},
+            "wifi": {"ssid": "desktop", "password": ""},
+            "interval_s": interval_s,
+            "keepalive_s": keepalive_s,
+        }
+        _write_private(directory / "config.json", json.dumps(config).encode())
+        if ca_path is not None:
+            (directory / "ca.der").write_bytes(_der(ca_path.read_bytes()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives, frozen or not."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """The process of the last start, if there was one."""
+        return self._process.pid if self._process else None
+
+    def start(self, reset: Reset = "power_on") -> None:
+        """Begin a boot. reset is what the board will give as its cause."""
+        if self.running:
+            raise RuntimeError(f"board {self.device_id} is running already")
+        cause = self.directory / "reset_cause"
+        if reset == "power_on":
+            cause.unlink(missing_ok=True)
+        else:
+            cause.write_text(str(RESET_CODES[reset]))
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                interpreter(self._heap, firmware_path() / "unix" / "run.py"),
+                cwd=self.directory,
+                env=environment(self._umqtt),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in our terminal is ours, not the board's
+            )
+
+    def kill(self) -> None:
+        """Cut the power; nothing if it is off."""
+        if self._process is not None and self.running:
+            self._process.kill()
+            self._process.wait()
+
+    def freeze(self) -> None:
+        """Stop the board without closing its connection: to the broker, a link gone dead."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen board go on."""
+        self._signal(signal.SIGCONT)
+
+    def goodbye(self, timeout_s: float = 15) -> int:
+        """Press Ctrl-C on the board's console and wait for its end; returns the exit code, 0 when all went well.
+
+        Raises TimeoutError if the board does not end in time; it then still runs.
+        """
+        self._signal(signal.SIGINT)
+        assert self._process is not None
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"board {self.device_id} did not stop within {timeout_s:g} s") from None
+
+    def log_text(self) -> str:
+        """The console so far, all boots."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is None or not self.running:
+            raise RuntimeError(f"board {self.device_id} is not running")
+        self._process.send_signal(number)
+
+
+def interpreter(heap: str, script: Path) -> list[str]:
+    """The command that runs a MicroPython script. Raises MicroPythonUnavailable."""
+    if importlib.util.find_spec("micropython_unix") is None:
+        raise MicroPythonUnavailable("MicroPython is not installed: pip install 'svitlo[demo]'")
+    # -P keeps the board's directory off CPython's own path; what follows the module is MicroPython's.
+    return [sys.executable, "-P", "-m", "micropython_unix", "-X", f"heapsize={heap}", str(script)]
+
+
+def environment(umqtt: UmqttSource) -> dict[str, str]:
+    """The environment a board runs in: ours, with the firmware and its shims to import from."""
+    firmware = firmware_path()
+    folders = [str(firmware / "unix"), str(firmware / "micropython"), str(umqtt.path.resolve()), ".frozen"]
+    return {**os.environ, "MICROPYPATH": ":".join(folders)}
+
+
+def firmware_path() -> Path:
+    """The firmware's folder: in an installed wheel, or next to the packages of a checkout."""
+    packages = Path(__file__).resolve().parents[1]
+    for folder in (packages / "_share" / "firmware", packages.parent / "firmware"):
+        if (folder / "micropython" / "main.py").is_file():
+            return folder
+    raise MicroPythonUnavailable("the firmware is not part of this installation")
+
+
+def umqtt_path(cache_dir: Path) -> UmqttSource:
+    """Find umqtt.simple, or fetch it into cache_dir. Raises MicroPythonUnavailable.
+
+    On a board it is frozen into MicroPython. Here it is the folder SVITLO_UMQTT_DIR names, or else the one
+    version the Python package index has.
+    """
+    if named := os.environ.get(UMQTT_DIR_VARIABLE):
+        folder = Path(named)
+        if not _holds_umqtt(folder):
+            raise MicroPythonUnavailable(f"{UMQTT_DIR_VARIABLE}={named}: there is no umqtt/simple.py in it")
+        return UmqttSource(folder, _version_of(folder), named)
+    target = cache_dir / f"umqtt.simple-{UMQTT_VERSION}"
+    if not _holds_umqtt(target):
+        _fetch(target)
+    return UmqttSource(target, UMQTT_VERSION, "PyPI")
+
+
+def _holds_umqtt(folder: Path) -> bool:
+    return any((folder / "umqtt" / name).is_file() for name in ("simple.py", "simple.mpy"))
+
+
+def _version_of(folder: Path) -> str:
+    """The version in the manifest, where the folder is a checkout of the library; else nobody says."""
+    manifest = folder / "manifest.py"
+    found = re.search(r'version="([^"]+)"', manifest.read_text()) if manifest.is_file() else None
+    return found[1] if found else "(version unknown)"
+
+
+def _fetch(target: Path) -> None:
+    """Unpack the source package as target, whole or not at all."""
+    try:
+        from unearth import PackageFinder
+        from unearth.errors import UnpackError
+        from unearth.preparer import HTTPErrors
+    except ImportError:
+        raise MicroPythonUnavailable("umqtt cannot be fetched: pip install 'svitlo[demo]'") from None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    failures: tuple[type[Exception], ...] = (UnpackError, OSError, ValueError, *HTTPErrors)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="fetch-") as scratch:
+        try:
+            finder = PackageFinder(index_urls=_index_urls())
+            best = finder.find_best_match(f"{UMQTT_PACKAGE}=={UMQTT_VERSION}").best
+            if best is None:
+                raise _cannot_fetch("the package index does not have it or does not answer")
+            unpacked = finder.download_and_unpack(
+                best.link, Path(scratch) / "unpacked", scratch, hashes={"sha256": [UMQTT_SHA256]}
+            )
+        except failures as error:
+            raise _cannot_fetch(type(error).__name__) from error
+        if not _holds_umqtt(unpacked):
+            raise _cannot_fetch("the package holds no umqtt/simple.py")
+        try:
+            unpacked.rename(target)
+        except OSError:
+            if _holds_umqtt(target):  # somebody else was faster
+                return
+            shutil.rmtree(target, ignore_errors=True)  # half a folder an older attempt left
+            unpacked.rename(target)
+
+
+def _cannot_fetch(reason: str) -> MicroPythonUnavailable:
+    # The address of the index stays out of the text: it may hold a password.
+    return MicroPythonUnavailable(
+        f"cannot fetch {UMQTT_PACKAGE} {UMQTT_VERSION} ({reason}): check the network and PIP_INDEX_URL, "
+        f"or set {UMQTT_DIR_VARIABLE} to a folder that holds umqtt/simple.py"
+    )
+
+
+def _index_urls() -> list[str]:
+    """The package index pip or uv would use here; empty for the usual one, which unearth knows."""
+    for variable in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"):
+        if value := os.environ.get(variable):
+            return [re.sub(r"^[\w.-]+=", "", value)]  # uv allows name=address
+    home = Path.home()
+    files = [
+        Path(os.environ.get("PIP_CONFIG_FILE", os.devnull)),
+        Path(sys.prefix, "pip.conf"),
+        Path(os.environ.get("XDG_CONFIG_HOME", home / ".config"), "pip", "pip.conf"),
+        home / ".pip" / "pip.conf",
+        Path("/etc/pip.conf"),
+    ]
+    for file in files:
+        config = configparser.RawConfigParser()
+        try:
+            config.read(file)
+        except (configparser.Error, UnicodeDecodeError):
+            continue
+        if value := config.get("global", "index-url", fallback=""):
+            return [value]
+    return []
+
+
+def _der(certificate: bytes) -> bytes:
+    if b"-----BEGIN CERTIFICATE-----" in certificate:
+        return ssl.PEM_cert_to_DER_cert(certificate.decode().strip())
+    return certificate
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
