@@ -1,0 +1,314 @@
+"""The payloads of the wire contract: frozen models, encoded and decoded here.
+
+JSON objects in UTF-8 with `"v": 1`, at most `MAX_PAYLOAD` bytes from a device. Unknown fields are ignored, so
+a newer firmware may say more than an older server understands; an unknown version is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from svitlo.contracts.errors import Malformed, PayloadError
+from svitlo.contracts.topics import DeviceChannel
+
+MAX_PAYLOAD = 1024
+"""Bytes a device's payload may have."""
+
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+BigCount = Annotated[int, Meta(ge=0, le=2**53)]
+Boot = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z-]{1,32}$")]
+Seconds = Annotated[int, Meta(ge=1, le=86_400)]
+Word = Annotated[str, Meta(max_length=32, pattern=r"^[^\x00]*$")]
+
+
+class ResetCause(StrEnum):
+    """Why a board started, as far as it can tell."""
+
+    POWER_ON = "power_on"
+    BROWNOUT = "brownout"
+    WATCHDOG = "watchdog"
+    HARD = "hard"
+    SOFT = "soft"
+    DEEPSLEEP = "deepsleep"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> ResetCause:
+        # A word a newer firmware may add is no reason to lose its heartbeat.
+        return cls.UNKNOWN
+
+
+class DeviceState(StrEnum):
+    """The word in a device's status."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+
+
+class OfflineReason(StrEnum):
+    """Who says offline, and why: the broker (`lwt`), or the device itself."""
+
+    LWT = "lwt"
+    BYE = "bye"
+    MAINS_LOST = "mains_lost"
+
+
+class JournalKind(StrEnum):
+    """What a device notes while it cannot reach us."""
+
+    BOOT = "boot"
+    MAINS_LOST = "mains_lost"
+    MAINS_BACK = "mains_back"
+    NET_LOST = "net_lost"
+    NET_BACK = "net_back"
+
+
+class PowerState(StrEnum):
+    """The bare word on a site's `power` topic."""
+
+    ON = "on"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+
+class SiteStateWord(StrEnum):
+    """The state of a site everywhere a person or a program reads it."""
+
+    ON = "on"
+    OFF = "off"
+    PARTIAL = "partial"
+    LATE = "late"
+    BACKUP = "backup"
+    UNKNOWN = "unknown"
+    MAINTENANCE = "maintenance"
+
+
+class Cause(StrEnum):
+    """What took the site away, decided after the fact; `presumed` until evidence says more."""
+
+    PRESUMED = "presumed"
+    POWER = "power"
+    NETWORK = "network"
+    DEVICE = "device"
+
+
+class EventKind(StrEnum):
+    """What an entry of the event log says."""
+
+    POWER_LOST = "power_lost"
+    POWER_RESTORED = "power_restored"
+    OUTAGE_REVISED = "outage_revised"
+
+
+class EvidenceKind(StrEnum):
+    """What a claim about power rests on."""
+
+    LWT = "lwt"
+    TIMEOUT = "timeout"
+    HEARTBEAT = "heartbeat"
+    BIRTH = "birth"
+
+
+class CommandWord(StrEnum):
+    """What a device can be asked to do."""
+
+    IDENTIFY = "identify"
+    REBOOT = "reboot"
+    UPDATE = "update"
+
+
+class Heartbeat(Struct, frozen=True, kw_only=True):
+    """Proof of life. `uptime_s` seconds since boot; `ts` Unix seconds, null until the clock is set."""
+
+    v: Literal[1]
+    boot: Boot
+    boots: Count = 0
+    conn: Count
+    seq: BigCount
+    uptime_s: BigCount
+    interval_s: Seconds
+    reset: ResetCause = ResetCause.UNKNOWN
+    mains: bool | None = None
+    volts: Annotated[float, Meta(ge=0, le=1000)] | None = None
+    rssi: Annotated[int, Meta(ge=-200, le=100)] | None = None
+    heap: Count | None = None
+    fw: Word | None = None
+    ts: Annotated[int, Meta(ge=0, le=2**33)] | None = None
+
+
+class DeviceStatus(Struct, frozen=True, kw_only=True):
+    """Birth, will, goodbye and last gasp: one topic, one shape."""
+
+    v: Literal[1]
+    state: DeviceState
+    boot: Boot
+    conn: Count
+    keepalive_s: Seconds
+    interval_s: Seconds
+    reason: OfflineReason | None = None
+
+
+class JournalEntry(Struct, frozen=True, kw_only=True):
+    """One remembered happening, `t_s` seconds before sending (0 or negative)."""
+
+    t_s: Annotated[float, Meta(ge=-31_536_000, le=0)]
+    kind: JournalKind
+
+
+class Journal(Struct, frozen=True, kw_only=True):
+    """What happened while the device could not reach us."""
+
+    v: Literal[1]
+    boot: Boot
+    entries: Annotated[list[JournalEntry], Meta(max_length=64)]
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """An order to a device."""
+
+    v: Literal[1] = 1
+    command: CommandWord
+
+
+class DeviceTally(Struct, frozen=True, kw_only=True):
+    """How many devices stand for a site, and how many of them are alive."""
+
+    total: int
+    alive: int
+
+
+class OutageRef(Struct, frozen=True, kw_only=True):
+    """The open outage of a site: its id and the bounds of its start (UTC)."""
+
+    id: UUID
+    started_lo: datetime
+    started_hi: datetime
+
+
+class SiteState(Struct, frozen=True, kw_only=True):
+    """The retained `state` of a site; times are UTC."""
+
+    v: Literal[1] = 1
+    site: str
+    name: str
+    state: SiteStateWord
+    since: datetime | None
+    cause: Cause | None
+    devices: DeviceTally
+    outage: OutageRef | None
+    planned: None = None
+    updated_at: datetime
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """One fact behind an event: which device, what was seen, when it reached us (UTC)."""
+
+    device: str
+    kind: EvidenceKind
+    at: datetime
+
+
+class PowerEvent(Struct, frozen=True, kw_only=True):
+    """One entry of the event log; `occurred_lo <= the true moment <= occurred_hi` (UTC)."""
+
+    v: Literal[1] = 1
+    id: UUID
+    rev: int
+    site: str
+    kind: EventKind
+    outage_id: UUID
+    occurred_lo: datetime
+    occurred_hi: datetime
+    detected_at: datetime
+    cause: Cause
+    evidence: list[Evidence]
+
+
+class ServiceStatus(Struct, frozen=True, kw_only=True):
+    """Whether one of our own processes is up."""
+
+    v: Literal[1] = 1
+    state: Literal["online", "offline"]
+    version: str
+
+
+class _Versioned(Struct):
+    v: Any = None
+
+
+DevicePayload = Heartbeat | DeviceStatus | Journal | Command
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+_version_decoder = msgspec.json.Decoder(_Versioned)
+
+
+def _decoder_of(model: type[T]) -> Callable[[bytes], T]:
+    decode: Callable[[bytes], T] = msgspec.json.Decoder(model).decode
+    return decode
+
+
+decode_heartbeat_unchecked = _decoder_of(Heartbeat)
+_DEVICE_DECODERS: dict[DeviceChannel, Callable[[bytes], DevicePayload]] = {
+    DeviceChannel.HEARTBEAT: decode_heartbeat_unchecked,
+    DeviceChannel.STATUS: _decoder_of(DeviceStatus),
+    DeviceChannel.JOURNAL: _decoder_of(Journal),
+    DeviceChannel.COMMAND: _decoder_of(Command),
+}
+
+
+def encode(payload: Struct) -> bytes:
+    """The UTF-8 JSON of a payload."""
+    return _encoder.encode(payload)
+
+
+def decode_device(channel: DeviceChannel, payload: bytes) -> DevicePayload:
+    """Decode what arrived on a device's topic.
+
+    Raises `PayloadError` with the reason; never anything else, whatever the bytes are.
+    """
+    if len(payload) > MAX_PAYLOAD:
+        raise PayloadError(Malformed.OVERSIZE, f"{len(payload)} bytes, at most {MAX_PAYLOAD}")
+    return _decode(_DEVICE_DECODERS[channel], payload)
+
+
+def decode_as(model: type[T], payload: bytes) -> T:
+    """Decode a payload of our own making (state, event, service status). Raises `PayloadError`."""
+    return _decode(_decoder_of(model), payload)
+
+
+def _decode(decode: Callable[[bytes], T], payload: bytes) -> T:
+    try:
+        return decode(payload)
+    except msgspec.ValidationError as error:
+        raise _invalid(payload, error) from error
+    except msgspec.DecodeError as error:
+        raise _broken(payload, error) from error
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise _broken(payload, error) from error
+
+
+def _invalid(payload: bytes, error: Exception) -> PayloadError:
+    """Tell an unknown version, whose other fields we cannot judge, from a wrong field of ours."""
+    try:
+        version = _version_decoder.decode(payload).v
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        version = None
+    if type(version) is int and version != 1:
+        return PayloadError(Malformed.VERSION, f"v is {version}, this server knows 1")
+    return PayloadError(Malformed.CONTENT, str(error)[:200])
+
+
+def _broken(payload: bytes, error: Exception) -> PayloadError:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return PayloadError(Malformed.ENCODING, "not UTF-8")
+    return PayloadError(Malformed.SYNTAX, str(error)[:200] or type(error).__name__)

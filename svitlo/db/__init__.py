@@ -1,0 +1,1 @@
+"""The database: tables, the one session, migrations, the event log."""

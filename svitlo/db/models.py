@@ -1,0 +1,336 @@
+"""Every table. Times are `timestamptz` in UTC; slugs and device ids are `[a-z0-9-]{1,48}`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+from sqlmodel import Field, SQLModel
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata = SQLModel.metadata
+
+
+def _utc(*, default_now: bool = False, nullable: bool = False, index: bool = False) -> Any:
+    return Field(
+        default=None,
+        sa_type=sa.DateTime(timezone=True),
+        nullable=nullable,
+        index=index,
+        sa_column_kwargs={"server_default": sa.func.now()} if default_now else {},
+    )
+
+
+def _identity() -> Any:
+    return Field(default=None, sa_column=sa.Column(sa.BigInteger, sa.Identity(always=True), primary_key=True))
+
+
+class Site(SQLModel, table=True):
+    """A place whose power is watched; `invite` is the unguessable word that lets a chat follow a private one."""
+
+    __tablename__ = "sites"
+    __table_args__ = (
+        sa.Index("uq_sites_slug_live", "slug", unique=True, postgresql_where=sa.text("removed_at IS NULL")),
+        sa.CheckConstraint("slug ~ '^[a-z0-9-]{1,48}$'", name="slug"),
+    )
+
+    id: int = Field(default=None, sa_column=sa.Column(sa.Integer, sa.Identity(always=True), primary_key=True))
+    slug: str = Field(max_length=48)
+    name: str = Field(max_length=120)
+    parent_id: int | None = Field(default=None, foreign_key="sites.id")
+    public: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    invite: str = Field(max_length=32, unique=True)
+    created_at: datetime = _utc(default_now=True)
+    removed_at: datetime | None = _utc(nullable=True)
+
+
+class Device(SQLModel, table=True):
+    """A board we gave a credential to, and what it last said of itself."""
+
+    __tablename__ = "devices"
+    __table_args__ = (sa.CheckConstraint("id ~ '^[a-z0-9-]{1,48}$'", name="id"),)
+
+    id: str = Field(primary_key=True, max_length=48)
+    created_at: datetime = _utc(default_now=True)
+    removed_at: datetime | None = _utc(nullable=True)
+    last_seen_at: datetime | None = _utc(nullable=True)
+    boot: str | None = Field(default=None, max_length=32)
+    boots: int | None = None
+    reset: str | None = Field(default=None, max_length=16)
+    interval_s: int | None = None
+    rssi: int | None = None
+    fw: str | None = Field(default=None, max_length=32)
+
+
+class SiteDevice(SQLModel, table=True):
+    """Which devices stand for which sites; only the server decides that."""
+
+    __tablename__ = "site_devices"
+
+    site_id: int = Field(foreign_key="sites.id", primary_key=True, ondelete="CASCADE")
+    device_id: str = Field(foreign_key="devices.id", primary_key=True, max_length=48, ondelete="CASCADE", index=True)
+
+
+class DeviceCredential(SQLModel, table=True):
+    """The generation of a device's broker password (the password itself is derived, never stored)."""
+
+    __tablename__ = "device_credentials"
+
+    device_id: str = Field(primary_key=True, foreign_key="devices.id", max_length=48, ondelete="CASCADE")
+    generation: int = Field(default=1)
+    rotated_at: datetime = _utc(default_now=True)
+
+
+readings = sa.Table(
+    "readings",
+    metadata,
+    sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("device_id", sa.String(48), nullable=False),
+    sa.Column("kind", sa.String(10), nullable=False),
+    sa.Column("reason", sa.String(12)),
+    sa.Column("boot", sa.String(32), nullable=False),
+    sa.Column("boots", sa.Integer),
+    sa.Column("conn", sa.Integer, nullable=False),
+    sa.Column("seq", sa.BigInteger),
+    sa.Column("uptime_s", sa.BigInteger),
+    sa.Column("interval_s", sa.Integer, nullable=False),
+    sa.Column("keepalive_s", sa.Integer),
+    sa.Column("reset", sa.String(16)),
+    sa.Column("mains", sa.Boolean),
+    sa.Column("volts", sa.REAL),
+    sa.Column("rssi", sa.SmallInteger),
+    sa.Column("heap", sa.Integer),
+    sa.Column("fw", sa.String(32)),
+    sa.Column("device_time", sa.DateTime(timezone=True)),
+    sa.Index("ix_readings_device_id_received_at", "device_id", "received_at"),
+    postgresql_partition_by="RANGE (received_at)",
+)
+"""Every heartbeat (`kind` heartbeat) and status (`online`, `offline`) as it arrived; one partition a UTC day."""
+
+
+class DeviceStateRow(SQLModel, table=True):
+    """What the detector must remember of a device over a restart."""
+
+    __tablename__ = "device_state"
+
+    device_id: str = Field(primary_key=True, foreign_key="devices.id", max_length=48, ondelete="CASCADE")
+    liveness: str = Field(max_length=12)
+    boot: str | None = Field(default=None, max_length=32)
+    previous_boot: str | None = Field(default=None, max_length=32)
+    conn: int | None = None
+    seq: int | None = Field(default=None, sa_type=sa.BigInteger)
+    interval_s: int
+    last_proof_at: datetime | None = _utc(nullable=True)
+    lost_at: datetime | None = _utc(nullable=True)
+    lost_by: str | None = Field(default=None, max_length=12)
+    paused_at: datetime | None = _utc(nullable=True)
+    updated_at: datetime = _utc()
+
+
+class SiteStateRow(SQLModel, table=True):
+    """The detector's last verdict on a site."""
+
+    __tablename__ = "site_state"
+
+    site_id: int = Field(primary_key=True, foreign_key="sites.id", ondelete="CASCADE")
+    power: str = Field(max_length=8)
+    state: str = Field(max_length=12)
+    since: datetime | None = _utc(nullable=True)
+    updated_at: datetime = _utc()
+
+
+class Outage(SQLModel, table=True):
+    """One outage of one site, with bounds: the truth lies between `_lo` and `_hi`."""
+
+    __tablename__ = "outages"
+    __table_args__ = (
+        sa.Index(
+            "uq_outages_open_site",
+            "site_id",
+            unique=True,
+            postgresql_where=sa.text("ended_hi IS NULL AND retracted_at IS NULL"),
+        ),
+        sa.Index("ix_outages_site_id_started_lo_id", "site_id", "started_lo", "id"),
+        sa.Index("ix_outages_started_lo_id", "started_lo", "id"),
+        sa.CheckConstraint("started_lo <= started_hi", name="start_bounds"),
+        sa.CheckConstraint("ended_lo <= ended_hi", name="end_bounds"),
+    )
+
+    id: UUID = Field(sa_column=sa.Column(pg.UUID(as_uuid=True), primary_key=True))
+    site_id: int = Field(foreign_key="sites.id")
+    rev: int = Field(default=1)
+    cause: str = Field(max_length=12)
+    started_lo: datetime = _utc()
+    started_hi: datetime = _utc()
+    detected_at: datetime = _utc()
+    ended_lo: datetime | None = _utc(nullable=True)
+    ended_hi: datetime | None = _utc(nullable=True)
+    end_detected_at: datetime | None = _utc(nullable=True)
+    retracted_at: datetime | None = _utc(nullable=True)
+
+
+class PowerEventRow(SQLModel, table=True):
+    """The append-only event log, which is also the outbox: consumers read it by `seq`."""
+
+    __tablename__ = "power_events"
+    __table_args__ = (sa.UniqueConstraint("id", "rev"),)
+
+    seq: int = _identity()
+    id: UUID = Field(sa_column=sa.Column(pg.UUID(as_uuid=True), nullable=False))
+    rev: int = Field(default=1)
+    site_id: int = Field(foreign_key="sites.id", index=True)
+    kind: str = Field(max_length=16)
+    outage_id: UUID = Field(sa_column=sa.Column(pg.UUID(as_uuid=True), nullable=False, index=True))
+    occurred_lo: datetime = _utc()
+    occurred_hi: datetime = _utc()
+    detected_at: datetime = _utc()
+    cause: str = Field(max_length=12)
+    evidence: list[Any] = Field(sa_column=sa.Column(pg.JSONB, nullable=False))
+    recorded_at: datetime = _utc(default_now=True)
+
+
+class ObservationGap(SQLModel, table=True):
+    """A span in which we were blind; nothing in it is known by silence."""
+
+    __tablename__ = "observation_gaps"
+    __table_args__ = (sa.CheckConstraint("started_at <= ended_at", name="bounds"),)
+
+    id: int = _identity()
+    started_at: datetime = _utc(index=True)
+    ended_at: datetime = _utc()
+    reason: str = Field(max_length=16)
+
+
+class ConsumerOffset(SQLModel, table=True):
+    """How far a consumer has read the event log."""
+
+    __tablename__ = "consumer_offsets"
+
+    consumer: str = Field(primary_key=True, max_length=48)
+    seq: int = Field(sa_type=sa.BigInteger)
+    updated_at: datetime = _utc(default_now=True)
+
+
+class Chat(SQLModel, table=True):
+    """Somewhere alerts go: a Telegram chat, or the console."""
+
+    __tablename__ = "chats"
+    __table_args__ = (sa.UniqueConstraint("platform", "chat_id"),)
+
+    id: int = Field(default=None, sa_column=sa.Column(sa.Integer, sa.Identity(always=True), primary_key=True))
+    platform: str = Field(max_length=12)
+    chat_id: int = Field(sa_type=sa.BigInteger)
+    language: str = Field(max_length=2)
+    active: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
+    inactive_reason: str | None = Field(default=None, max_length=200)
+    created_at: datetime = _utc(default_now=True)
+
+
+class Subscription(SQLModel, table=True):
+    """A chat follows a site."""
+
+    __tablename__ = "subscriptions"
+
+    chat: int = Field(foreign_key="chats.id", primary_key=True, ondelete="CASCADE")
+    site_id: int = Field(foreign_key="sites.id", primary_key=True, ondelete="CASCADE", index=True)
+    created_at: datetime = _utc(default_now=True)
+
+
+class Delivery(SQLModel, table=True):
+    """One event for one chat: what is owed, what was sent, what failed and why."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        sa.UniqueConstraint("event_seq", "chat"),
+        sa.Index("ix_deliveries_due", "next_attempt_at", "id", postgresql_where=sa.text("state = 'pending'")),
+        sa.Index("ix_deliveries_chat_pending", "chat", "id", postgresql_where=sa.text("state = 'pending'")),
+    )
+
+    id: int = _identity()
+    event_seq: int = Field(sa_type=sa.BigInteger, foreign_key="power_events.seq")
+    chat: int = Field(foreign_key="chats.id", ondelete="CASCADE")
+    state: str = Field(default="pending", max_length=8)
+    attempts: int = Field(default=0)
+    next_attempt_at: datetime = _utc(default_now=True)
+    claimed_until: datetime | None = _utc(nullable=True)
+    created_at: datetime = _utc(default_now=True)
+    sent_at: datetime | None = _utc(nullable=True)
+    message_id: int | None = Field(default=None, sa_type=sa.BigInteger)
+    text: str | None = None
+    error: str | None = Field(default=None, max_length=300)
+
+
+class ApiKey(SQLModel, table=True):
+    """A key: `read` and `admin` for the API (hashed), `mqtt` for an integrator's broker account (derived)."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        sa.Index("uq_api_keys_name_live", "name", unique=True, postgresql_where=sa.text("revoked_at IS NULL")),
+        sa.CheckConstraint("kind IN ('read', 'admin', 'mqtt')", name="kind"),
+    )
+
+    id: int = Field(default=None, sa_column=sa.Column(sa.Integer, sa.Identity(always=True), primary_key=True))
+    name: str = Field(max_length=48)
+    kind: str = Field(max_length=8)
+    hash: str | None = Field(default=None, max_length=64, unique=True)
+    generation: int = Field(default=1)
+    created_at: datetime = _utc(default_now=True)
+    revoked_at: datetime | None = _utc(nullable=True)
+
+
+class Quarantine(SQLModel, table=True):
+    """Messages that broke the contract, one row per day, topic and reason with the newest sample."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (sa.UniqueConstraint("day", "topic", "reason"),)
+
+    id: int = _identity()
+    day: date
+    topic: str = Field(max_length=200)
+    reason: str = Field(max_length=12)
+    device_id: str | None = Field(default=None, max_length=48, index=True)
+    detail: str = Field(max_length=200)
+    count: int = Field(sa_type=sa.BigInteger)
+    first_at: datetime = _utc()
+    last_at: datetime = _utc()
+    sample: bytes
+
+
+class UnknownDevice(SQLModel, table=True):
+    """A device that talks to us under an id we never gave out, or took back."""
+
+    __tablename__ = "unknown_devices"
+
+    device_id: str = Field(primary_key=True, max_length=48)
+    first_seen_at: datetime = _utc()
+    last_seen_at: datetime = _utc()
+    count: int = Field(sa_type=sa.BigInteger)
+
+
+class AuditEntry(SQLModel, table=True):
+    """Who changed what; append-only."""
+
+    __tablename__ = "audit_log"
+
+    id: int = _identity()
+    at: datetime = _utc(default_now=True)
+    actor: str = Field(max_length=64)
+    action: str = Field(max_length=48)
+    target: str = Field(max_length=120)
+    details: dict[str, Any] = Field(sa_column=sa.Column(pg.JSONB, nullable=False, server_default="{}"))
+
+
+REGISTRY_CHANNEL: str = "svitlo_registry"
+"""NOTIFY channel on which every change of sites, devices and who stands for whom is announced (by triggers)."""
+
+REGISTRY_TABLES = ("sites", "devices", "site_devices")

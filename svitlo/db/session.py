@@ -1,0 +1,110 @@
+"""The database seam: one engine, one place that commits, one translation of errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from svitlo.errors import ConfigurationError, DatabaseUnavailableError
+
+_PREFIXES = ("postgresql://", "postgres://", "postgresql+asyncpg://")
+
+
+def async_url(url: str) -> str:
+    """The same database for SQLAlchemy's asyncpg dialect. Raises `ConfigurationError` for other databases."""
+    for prefix in _PREFIXES:
+        if url.startswith(prefix):
+            return "postgresql+asyncpg://" + url[len(prefix) :]
+    raise ConfigurationError("SVITLO_DATABASE_URL must look like postgresql://user:password@host/database")
+
+
+def driver_url(url: str) -> str:
+    """The same database for asyncpg itself."""
+    return async_url(url).replace("postgresql+asyncpg://", "postgresql://", 1)
+
+
+def unavailable(error: BaseException) -> bool:
+    """Whether an error means that PostgreSQL is away (and not that the statement is wrong)."""
+    if isinstance(error, OSError | InterfaceError | OperationalError | TimeoutError):
+        return True
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(
+            getattr(error.orig, "__cause__", None),
+            asyncpg.PostgresConnectionError
+            | asyncpg.CannotConnectNowError
+            | asyncpg.AdminShutdownError
+            | asyncpg.CrashShutdownError
+            | asyncpg.InterfaceError
+            | OSError,
+        )
+    return isinstance(
+        error,
+        asyncpg.PostgresConnectionError
+        | asyncpg.CannotConnectNowError
+        | asyncpg.AdminShutdownError
+        | asyncpg.CrashShutdownError
+        | asyncpg.InterfaceError,
+    )
+
+
+class Database:
+    """A pool of connections. Use as an async context manager, so that the pool is closed."""
+
+    def __init__(self, url: str, *, pool_size: int = 4) -> None:
+        self.url = url
+        self._engine = create_async_engine(
+            async_url(url),
+            pool_size=pool_size,
+            max_overflow=2,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            # statement cache off would cost; command_timeout bounds a database that hangs
+            connect_args={"timeout": 5, "command_timeout": 30, "server_settings": {"timezone": "UTC"}},
+        )
+        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed at the end of the block, rolled back on any error.
+
+        Raises `DatabaseUnavailableError` when PostgreSQL is away; other errors pass unchanged.
+        """
+        try:
+            async with self._sessions() as session, session.begin():
+                yield session
+        except Exception as error:  # translated or passed on, never swallowed
+            if unavailable(error):
+                raise DatabaseUnavailableError(
+                    f"PostgreSQL does not answer ({type(error).__name__}: {str(error).splitlines()[0][:120]})"
+                    if str(error)
+                    else f"PostgreSQL does not answer ({type(error).__name__})"
+                ) from error
+            raise
+
+    async def ping(self) -> None:
+        """Raises `DatabaseUnavailableError` unless the database answers."""
+        async with self.transaction() as session:
+            await (await session.connection()).exec_driver_sql("SELECT 1")
+
+
+async def copy_rows(session: AsyncSession, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """COPY rows into a table inside the session's transaction (asyncpg's binary protocol)."""
+    connection = await (await session.connection()).get_raw_connection()
+    driver = connection.driver_connection
+    if driver is None:
+        raise DatabaseUnavailableError("PostgreSQL does not answer (no driver connection)")
+    await driver.copy_records_to_table(table, records=rows, columns=list(columns))

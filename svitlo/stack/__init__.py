@@ -1,0 +1,1 @@
+"""The embedded stack: Mosquitto, PostgreSQL and the four services on one machine."""

@@ -1,0 +1,85 @@
+"""Mosquitto as a child process, with a configuration made from `broker/mosquitto.conf`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from svitlo.accounts import write_seed
+from svitlo.errors import StackError
+from svitlo.stack import system_user
+from svitlo.stack.share import shared
+
+_PLACES = (
+    "/usr/lib/*/mosquitto_dynamic_security.so",
+    "/usr/lib/mosquitto_dynamic_security.so",
+    "/usr/lib64/mosquitto_dynamic_security.so",
+    "/usr/local/lib/mosquitto_dynamic_security.so",
+    "/usr/local/lib64/mosquitto_dynamic_security.so",
+    "/opt/homebrew/lib/mosquitto_dynamic_security.so",
+    "/opt/homebrew/opt/mosquitto/lib/mosquitto_dynamic_security.*",
+    "/usr/local/opt/mosquitto/lib/mosquitto_dynamic_security.*",
+)
+
+INSTALL_HINT = "install it: apt install mosquitto (Debian, Ubuntu), dnf install mosquitto, apk add mosquitto, or brew install mosquitto"
+
+
+class EmbeddedMosquitto:
+    """One broker over one data directory."""
+
+    def __init__(self, directory: Path, host: str, port: int, secret: str, tls_dir: Path | None = None) -> None:
+        self.directory = directory
+        self.host = host
+        self.port = port
+        self._secret = secret
+        self._tls_dir = tls_dir
+        self._program = _program()
+        self._plugin = _plugin()
+
+    @property
+    def config(self) -> Path:
+        """The generated configuration."""
+        return self.directory / "mosquitto.conf"
+
+    def prepare(self) -> None:
+        """Write the configuration, and the accounts file if there is none. Raises `StackError`."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        system_user.give(self.directory)
+        text = shared("broker", "mosquitto.conf").read_text(encoding="utf-8")
+        for mark, value in {
+            "@PORT@": str(self.port),
+            "@HOST@": self.host,
+            "@PLUGIN@": str(self._plugin),
+            "@DATA@": str(self.directory),
+        }.items():
+            text = text.replace(mark, value)
+        if os.geteuid() == 0:
+            text += f"\nuser {system_user.NAME}\n"
+        if self._tls_dir is not None and (listener := self._tls_dir / "listener.conf").exists():
+            text += "\n" + listener.read_text(encoding="utf-8")
+        self.config.write_text(text, encoding="utf-8")
+        write_seed(self.directory / "dynamic-security.json", self._secret, owner=system_user.owner())
+
+    def command(self) -> list[str]:
+        """The command that runs the broker in the foreground."""
+        return [self._program, "-c", str(self.config)]
+
+
+def _program() -> str:
+    path = (
+        os.environ.get("PATH", "")
+        + os.pathsep
+        + os.pathsep.join(("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"))
+    )
+    found = shutil.which("mosquitto", path=path)
+    if found is None:
+        raise StackError(f"Mosquitto, the MQTT broker, is not installed; {INSTALL_HINT}")
+    return found
+
+
+def _plugin() -> Path:
+    for pattern in _PLACES:
+        for path in sorted(Path("/").glob(pattern.lstrip("/"))):
+            return path
+    raise StackError(f"Mosquitto's dynamic-security plugin was not found; {INSTALL_HINT} (version 2.0.11 or newer)")
