@@ -22,7 +22,10 @@ _PLACES = (
     "/usr/local/opt/mosquitto/lib/mosquitto_dynamic_security.*",
 )
 
-INSTALL_HINT = "install it: apt install mosquitto (Debian, Ubuntu), dnf install mosquitto, apk add mosquitto, or brew install mosquitto"
+INSTALL_HINT = (
+    "install it: apt install mosquitto (Debian, Ubuntu), dnf install mosquitto, "
+    "apk add mosquitto, or brew install mosquitto"
+)
 
 
 class EmbeddedMosquitto:

@@ -92,11 +92,10 @@ class EmbeddedPostgres:
 
     def wait_ready(self, timeout_s: float = 30) -> None:
         """Wait until the server takes connections, then make sure of the database. Raises `StackError`."""
+        access = ("-h", str(self.socket_dir), "-U", "svitlo")
         deadline = time.monotonic() + timeout_s
         while True:
-            done = self._tool(
-                "pg_isready", "-q", "-h", str(self.socket_dir), "-U", "svitlo", "-d", "postgres", check=False
-            )
+            done = self._tool("pg_isready", "-q", *access, "-d", "postgres")
             if done.returncode == 0:
                 break
             if time.monotonic() > deadline:
@@ -104,7 +103,6 @@ class EmbeddedPostgres:
                     f"PostgreSQL did not start within {timeout_s:.0f} s; see its log in the data directory"
                 )
             time.sleep(0.05)
-        access = ("-h", str(self.socket_dir), "-U", "svitlo")
         exists = "SELECT 1 FROM pg_database WHERE datname = 'svitlo'"
         if self._tool("psql", *access, "-d", "postgres", "-tAc", exists).stdout.strip() == b"1":
             return

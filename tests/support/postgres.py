@@ -1,0 +1,114 @@
+"""A real PostgreSQL for the test run: embedded, or in a container. Each test gets a database of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg  # type: ignore[import-untyped]
+
+from svitlo.db import migrate
+from svitlo.db.session import driver_url
+from svitlo.ids import random_word
+from svitlo.stack import system_user
+from svitlo.stack.postgres import EmbeddedPostgres
+
+POSTGRES_IMAGE = os.environ.get("SVITLO_TEST_POSTGRES_IMAGE", "postgres:18")
+TEMPLATE = "svitlo_template"
+
+
+class Server(Protocol):
+    """A running PostgreSQL and a URL into its maintenance database."""
+
+    url: str
+
+    def close(self) -> None: ...
+
+
+class ProcessServer:
+    """The embedded PostgreSQL."""
+
+    def __init__(self) -> None:
+        self._root = Path(tempfile.mkdtemp(prefix="svitlo-test-pg-"))
+        self._root.chmod(0o711)
+        self.embedded = EmbeddedPostgres(self._root / "postgres")
+        self.embedded.prepare()
+        ids = system_user.owner()
+        self._log = (self._root / "log").open("ab")
+        self._process = subprocess.Popen(
+            self.embedded.command(),
+            stdout=self._log,
+            stderr=self._log,
+            cwd="/",
+            user=ids[0] if ids else None,
+            group=ids[1] if ids else None,
+            extra_groups=[] if ids else None,
+        )
+        self.embedded.wait_ready()
+        self.url = self.embedded.url
+
+    def close(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(20)
+        self._log.close()
+        shutil.rmtree(self._root, ignore_errors=True)
+
+
+class ContainerServer:
+    """PostgreSQL in a container."""
+
+    def __init__(self) -> None:
+        from testcontainers.postgres import PostgresContainer
+
+        self._container: Any = PostgresContainer(POSTGRES_IMAGE, username="svitlo", password="svitlo", dbname="svitlo")
+        self._container.start()
+        host, port = self._container.get_container_host_ip(), self._container.get_exposed_port(5432)
+        self.url = f"postgresql://svitlo:svitlo@{host}:{port}/svitlo"
+
+    def close(self) -> None:
+        self._container.stop()
+
+
+def in_database(url: str, name: str) -> str:
+    """The same server's URL, another database."""
+    parts = urlsplit(url)
+    if not parts.netloc.endswith("@") or parts.hostname:
+        return urlunsplit(parts._replace(path=f"/{name}"))
+    return url.replace("@/svitlo", f"@/{name}", 1)
+
+
+def run_sql(url: str, *statements: str) -> None:
+    """Run statements outside a transaction."""
+
+    async def work() -> None:
+        connection = await asyncpg.connect(driver_url(url))
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(work())
+
+
+def make_template(server: Server) -> None:
+    run_sql(server.url, f"CREATE DATABASE {TEMPLATE}")
+    asyncio.run(migrate.upgrade(in_database(server.url, TEMPLATE)))
+
+
+def new_database(server: Server, *, migrated: bool = True) -> str:
+    name = f"test_{random_word(12)}"
+    run_sql(server.url, f"CREATE DATABASE {name}" + (f" TEMPLATE {TEMPLATE}" if migrated else ""))
+    return in_database(server.url, name)
+
+
+def drop_database(server: Server, url: str) -> None:
+    name = urlsplit(url).path.lstrip("/")
+    run_sql(server.url, f"DROP DATABASE {name} WITH (FORCE)")
