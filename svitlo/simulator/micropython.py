@@ -143,11 +143,19 @@ class MicroPythonBoard:
         Raises TimeoutError if the board does not end in time; it then still runs.
         """
         self._signal(signal.SIGINT)
-        assert self._process is not None
+        return self.wait(timeout_s)
+
+    def wait(self, timeout_s: float) -> int:
+        """Wait for a board that ends by itself (its configuration is wrong); returns the exit code.
+
+        Raises TimeoutError if it does not end in time.
+        """
+        if self._process is None:
+            raise RuntimeError(f"board {self.device_id} was never started")
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            raise TimeoutError(f"board {self.device_id} did not stop within {timeout_s:g} s") from None
+            raise TimeoutError(f"board {self.device_id} did not end within {timeout_s:g} s") from None
 
     def log_text(self) -> str:
         """The console so far, all boots."""

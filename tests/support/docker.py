@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import os
@@ -21,9 +22,10 @@ def why_not() -> str | None:
     from tests.support.broker import MOSQUITTO_IMAGE
     from tests.support.postgres import POSTGRES_IMAGE
 
-    try:
+    client = None
+    with contextlib.suppress(DockerException):
         client = docker.from_env(timeout=20)
-    except DockerException:
+    if client is None:
         with warnings.catch_warnings():
             # The docker package drops the socket it failed to connect, unclosed.
             warnings.simplefilter("ignore", ResourceWarning)
