@@ -3,6 +3,7 @@
 MICROPYPATH names this folder, firmware/micropython and the folder umqtt is in, in this order.
 """
 
+import gc
 import sys
 
 import machine
@@ -42,8 +43,10 @@ def boot():
 
             return main.run()
         except machine.Restart:
+            main = None
             for name in set(sys.modules) - before:
                 del sys.modules[name]
+            gc.collect()
 
 
 if __name__ == "__main__":

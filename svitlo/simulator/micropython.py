@@ -28,6 +28,9 @@ RESET_CODES: dict[Reset, int] = {"power_on": 1, "hard": 2, "watchdog": 3, "deeps
 """What the ESP32's machine.reset_cause() answers for each way a boot can begin."""
 
 
+_RUN = "import sys, micropython_unix; sys.exit(micropython_unix.main())"
+
+
 class MicroPythonUnavailable(Exception):  # noqa: N818 - a state of this machine
     """A board cannot run here; the text says what to install or set."""
 
@@ -171,8 +174,9 @@ def interpreter(heap: str, script: Path) -> list[str]:
     """The command that runs a MicroPython script. Raises MicroPythonUnavailable."""
     if importlib.util.find_spec("micropython_unix") is None:
         raise MicroPythonUnavailable("MicroPython is not installed: pip install 'svitlo[demo]'")
-    # -P keeps the board's directory off CPython's own path; what follows the module is MicroPython's.
-    return [sys.executable, "-P", "-m", "micropython_unix", "-X", f"heapsize={heap}", str(script)]
+    # -P keeps the board's directory off CPython's own path. The module run with -m would lose the exit code, and
+    # its console script need not be on PATH.
+    return [sys.executable, "-P", "-c", _RUN, "-X", f"heapsize={heap}", str(script)]
 
 
 def environment(umqtt: UmqttSource) -> dict[str, str]:
