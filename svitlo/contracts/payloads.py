@@ -112,6 +112,7 @@ class EvidenceKind(StrEnum):
 
     LWT = "lwt"
     TIMEOUT = "timeout"
+    MAINS = "mains"
     HEARTBEAT = "heartbeat"
     BIRTH = "birth"
 

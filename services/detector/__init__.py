@@ -1,0 +1,1 @@
+"""The detector: turns wills and silence into power events."""

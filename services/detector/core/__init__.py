@@ -1,0 +1,1 @@
+"""The detector's pure core: no IO, no clock, no asyncio. Time comes in as `now`, aware, in UTC."""

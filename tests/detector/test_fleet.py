@@ -1,0 +1,351 @@
+"""The rules of detection, told on a made-up clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from uuid import UUID
+
+import pytest
+
+from services.detector.core.device import DeviceState, Liveness
+from services.detector.core.effects import Effect, GapSeen, OutageEnded, OutageStarted
+from services.detector.core.fleet import Fleet
+from services.detector.core.observation import Observation, ObservationKind
+from services.detector.core.policy import Policy
+from services.detector.core.site import Outage, SiteState
+from svitlo.contracts import EvidenceKind, PowerState, SiteStateWord
+
+START = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
+POLICY = Policy(
+    misses=2,
+    grace=timedelta(seconds=3),
+    will_hold=timedelta(seconds=2),
+    birth_hold=timedelta(seconds=1),
+    reconnect=timedelta(seconds=45),
+    confirm_off=timedelta(0),
+    confirm_on=timedelta(0),
+    pause_limit=timedelta(hours=1),
+)
+
+
+def ids() -> Iterator[UUID]:
+    return (UUID(int=number) for number in count(1))
+
+
+class World:
+    """A fleet with a clock: seconds since `START`."""
+
+    def __init__(self, sites: dict[str, tuple[str, ...]], policy: Policy = POLICY) -> None:
+        numbers = ids()
+        self.fleet = Fleet(policy, lambda _: next(numbers))
+        self.sites = sites
+        self.now = START
+        self.effects: list[Effect] = []
+        self._seq = count(100)
+
+    def begin(self) -> World:
+        self.effects += self.fleet.set_registry(self.sites, self.now)
+        self.effects += self.fleet.link_up(self.now)
+        return self
+
+    def at(self, seconds: float) -> World:
+        """Let time pass, waking the fleet exactly when it asked to be woken."""
+        target = START + timedelta(seconds=seconds)
+        assert target >= self.now, "time runs forward"
+        while (due := self.fleet.next_deadline()) is not None and due <= target:
+            self.now = max(self.now, due)
+            self.effects += self.fleet.tick(self.now)
+        self.now = target
+        self.effects += self.fleet.tick(self.now)
+        return self
+
+    def say(
+        self,
+        kind: ObservationKind,
+        device: str = "d1",
+        *,
+        boot: str = "b1",
+        conn: int = 1,
+        seq: int | None = None,
+        uptime: int | None = None,
+        retained: bool = False,
+        mains: bool | None = None,
+    ) -> World:
+        number = next(self._seq) if seq is None and kind is ObservationKind.BEAT else seq
+        observation = Observation(device, kind, self.now, boot, conn, 10, retained, number, uptime, mains)
+        self.effects += self.fleet.observe(observation)
+        return self
+
+    def beat(self, device: str = "d1", **details: object) -> World:
+        return self.say(ObservationKind.BEAT, device, **details)  # type: ignore[arg-type]
+
+    def beats(self, until: float, *devices: str, every: float = 10, **details: object) -> World:
+        """Beat regularly from now on, up to and including `until`."""
+        moment = (self.now - START).total_seconds()
+        while (moment := moment + every) <= until:
+            self.at(moment)
+            for device in devices or ("d1",):
+                self.beat(device, **details)
+        return self
+
+    @property
+    def events(self) -> list[tuple[str, str]]:
+        return [
+            (effect.event.kind.value, effect.site)
+            for effect in self.effects
+            if isinstance(effect, OutageStarted | OutageEnded)
+        ]
+
+    @property
+    def started(self) -> OutageStarted:
+        return next(effect for effect in self.effects if isinstance(effect, OutageStarted))
+
+    @property
+    def ended(self) -> OutageEnded:
+        return next(effect for effect in self.effects if isinstance(effect, OutageEnded))
+
+    def power(self, site: str = "home") -> PowerState:
+        return self.fleet.sites[site].power
+
+    def shown(self, site: str = "home") -> SiteStateWord:
+        return self.fleet.sites[site].state
+
+    def liveness(self, device: str = "d1") -> Liveness:
+        return self.fleet.devices[device].liveness
+
+
+def home() -> World:
+    return World({"home": ("d1",)}).begin()
+
+
+def after(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def test_a_device_never_seen_is_not_off() -> None:
+    world = home().at(3600)
+    assert world.power() is PowerState.UNKNOWN
+    assert world.events == []
+
+
+def test_the_first_heartbeat_turns_a_site_on_without_an_event() -> None:
+    world = home().beat()
+    assert world.power() is PowerState.ON
+    assert world.events == []
+
+
+def test_silence_becomes_an_outage_at_interval_x_misses_plus_grace() -> None:
+    world = home().beat()
+    assert world.at(22.99).events == []
+    assert world.at(23).events == [("power_lost", "home")]
+    event = world.started.event
+    assert (event.occurred_lo, event.occurred_hi, event.detected_at) == (after(0), after(23), after(23))
+    assert [item.kind for item in event.evidence] == [EvidenceKind.TIMEOUT]
+
+
+def test_a_loss_noticed_late_is_dated_by_its_deadline_not_by_the_moment_of_noticing() -> None:
+    world = home().beat()
+    world.now = after(40)  # the loop was busy
+    world.effects += world.fleet.tick(world.now)
+    event = world.started.event
+    assert (event.occurred_hi, event.detected_at) == (after(23), after(40))
+
+
+def test_one_missed_beat_shows_late_and_no_event() -> None:
+    world = home().beat().at(13)
+    assert world.shown() is SiteStateWord.LATE
+    assert world.power() is PowerState.ON
+    world.at(20).beat()
+    assert world.shown() is SiteStateWord.ON
+    assert world.events == []
+
+
+def test_a_will_counts_after_its_hold_and_dates_the_loss() -> None:
+    world = home().beat().at(4).say(ObservationKind.WILL)
+    assert world.at(5.9).events == []
+    assert world.at(6).events == [("power_lost", "home")]
+    event = world.started.event
+    assert (event.occurred_lo, event.occurred_hi, event.detected_at) == (after(0), after(4), after(6))
+    assert event.evidence[0].kind is EvidenceKind.LWT
+
+
+def test_a_will_contradicted_within_its_hold_is_forgotten() -> None:
+    world = home().beat().at(4).say(ObservationKind.WILL).at(5).say(ObservationKind.BIRTH, conn=2).beat(conn=2)
+    assert world.beats(60, conn=2).events == []
+    assert world.power() is PowerState.ON
+
+
+@pytest.mark.parametrize(("boot", "conn"), [("b0", 7), ("b1", 1)])
+def test_a_will_of_an_older_session_never_turns_a_living_device_off(boot: str, conn: int) -> None:
+    world = home().beat(boot="b0", conn=7).at(1).beat(boot="b1", conn=1).at(2).beat(boot="b1", conn=2)
+    world.at(3).say(ObservationKind.WILL, boot=boot, conn=conn)
+    world.at(7)
+    assert world.liveness() is Liveness.ONLINE
+    assert world.fleet.tally.stale_wills == 1
+
+
+def test_a_retained_will_says_nothing() -> None:
+    world = home().beat().at(1).say(ObservationKind.WILL, retained=True).at(10)
+    assert world.events == []
+
+
+def test_a_retained_heartbeat_is_no_proof_of_life() -> None:
+    world = home().beat().at(20).beat(seq=99, retained=True)
+    assert world.at(23).events == [("power_lost", "home")]
+
+
+def test_the_wills_of_a_broker_told_to_stop_are_forgotten_with_the_link() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1").beat("d2").at(5)
+    world.say(ObservationKind.WILL, "d1").say(ObservationKind.WILL, "d2").at(5.01)
+    world.fleet.link_down(world.now)
+    world.at(12)
+    world.effects += world.fleet.link_up(world.now)
+    world.say(ObservationKind.WILL, "d1", retained=True).say(ObservationKind.WILL, "d2", retained=True)
+    world.at(40).beat("d1", conn=2).at(50).beat("d2", conn=2)
+    assert world.beats(200, "d1", "d2", conn=2).events == []
+
+
+def test_while_we_are_blind_nothing_times_out() -> None:
+    world = home().beat().at(5)
+    world.fleet.link_down(world.now)
+    assert world.at(3600).events == []
+
+
+def test_a_board_that_died_while_we_were_blind_is_found_after_our_return() -> None:
+    world = home().beat().at(5)
+    world.fleet.link_down(world.now)
+    world.at(100)
+    world.effects += world.fleet.link_up(world.now)
+    assert world.at(144.9).events == []
+    assert world.at(145).events == [("power_lost", "home")]
+    event = world.started.event
+    assert (event.occurred_lo, event.occurred_hi) == (after(0), after(145))
+    assert [effect for effect in world.effects if isinstance(effect, GapSeen)] == [
+        GapSeen(after(5), after(100), "link")
+    ]
+
+
+def test_a_restart_holds_the_verdict_until_the_living_board_has_spoken() -> None:
+    """One dead board, one living: the living one's silence since our start must not count as its death."""
+    world = World({"home": ("d1", "d2")})
+    alive = DeviceState(Liveness.ONLINE, "b1", None, 1, 5, 10, after(-20))
+    dead = DeviceState(Liveness.LOST, "b1", None, 1, 5, 10, after(-500), after(-477), EvidenceKind.TIMEOUT, "b1")
+    world.fleet.restore({"d1": alive, "d2": dead}, {"home": SiteState(PowerState.ON, SiteStateWord.ON)}, after(-15))
+    world.begin().at(9).beat("d1", seq=6)
+    assert world.beats(100, "d1").events == []
+
+
+def test_a_restart_in_the_middle_of_an_outage_neither_repeats_nor_ends_it() -> None:
+    world = World({"home": ("d1",)})
+    dead = DeviceState(Liveness.LOST, "b1", None, 1, 5, 10, after(-60), after(-37), EvidenceKind.TIMEOUT, "b1")
+    outage = Outage(UUID(int=77), after(-60), after(-37))
+    off = SiteState(PowerState.OFF, SiteStateWord.OFF, after(-60), outage)
+    world.fleet.restore({"d1": dead}, {"home": off}, after(-5))
+    world.begin().at(600)
+    assert world.events == []
+    world.beat(boot="b2", uptime=4)
+    assert world.events == [("power_restored", "home")]
+    assert world.ended.event.outage_id == UUID(int=77)
+
+
+def test_a_rebooted_board_dates_the_return_by_its_uptime() -> None:
+    world = home().beat().at(23).at(300)
+    world.say(ObservationKind.BIRTH, boot="b2").at(300.2).beat(boot="b2", uptime=8)
+    event = world.ended.event
+    assert event.occurred_hi == after(292.2)
+    assert event.occurred_lo == after(287.2)
+    assert world.ended.outage.id == world.started.outage.id
+
+
+def test_a_board_that_never_rebooted_bounds_the_return_by_what_we_saw() -> None:
+    world = home().beat().at(100).beat(conn=2)
+    event = world.ended.event
+    assert (event.occurred_lo, event.occurred_hi) == (after(23), after(100))
+
+
+def test_a_birth_without_a_heartbeat_restores_after_its_hold() -> None:
+    world = home().beat().at(60).say(ObservationKind.BIRTH, boot="b2")
+    assert world.events == [("power_lost", "home")]
+    assert world.at(61).events == [("power_lost", "home"), ("power_restored", "home")]
+    assert world.ended.event.evidence[0].kind is EvidenceKind.BIRTH
+
+
+def test_a_goodbye_is_no_outage_until_its_limit() -> None:
+    world = home().beat().at(5).say(ObservationKind.GOODBYE)
+    assert world.power() is PowerState.UNKNOWN
+    assert world.at(3604).events == []
+    assert world.at(3605).events == [("power_lost", "home")]
+
+
+def test_a_goodbye_followed_by_a_return_makes_no_event() -> None:
+    world = home().beat().at(5).say(ObservationKind.GOODBYE).at(600).say(ObservationKind.BIRTH, boot="b2")
+    assert world.beat(boot="b2", uptime=3).events == []
+    assert world.power() is PowerState.ON
+
+
+def test_a_goodbye_kept_by_the_broker_while_we_were_away_excuses_silence() -> None:
+    world = World({"home": ("d1",)})
+    alive = DeviceState(Liveness.ONLINE, "b1", None, 1, 5, 10, after(-20))
+    world.fleet.restore({"d1": alive}, {"home": SiteState(PowerState.ON, SiteStateWord.ON)}, after(-15))
+    world.begin().say(ObservationKind.GOODBYE, retained=True)
+    assert world.at(1000).events == []
+
+
+def test_one_living_device_proves_power_for_its_site() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1").beat("d2")
+    world.beats(100, "d2")
+    assert world.liveness("d1") is Liveness.LOST
+    assert world.events == []
+    assert world.fleet.tally_of("home").alive == 1
+
+
+def test_a_site_goes_off_with_its_last_device_and_is_dated_by_the_last_proof_of_any() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1").at(4).beat("d2")
+    world.at(60)
+    event = world.started.event
+    assert (event.occurred_lo, event.occurred_hi, event.detected_at) == (after(4), after(23), after(27))
+
+
+def test_one_device_may_stand_for_several_sites() -> None:
+    world = World({"east": ("d1",), "west": ("d1",)}).begin().beat().at(23)
+    assert world.events == [("power_lost", "east"), ("power_lost", "west")]
+    world.beat(boot="b2", uptime=1)
+    assert world.events[2:] == [("power_restored", "east"), ("power_restored", "west")]
+
+
+def test_a_duplicate_or_overtaken_beat_proves_nothing() -> None:
+    world = home().beat(seq=5).at(15).beat(seq=5).at(16).beat(seq=4)
+    assert world.at(23).events == [("power_lost", "home")]
+
+
+def test_debounce_waits_and_forgets() -> None:
+    patient = Policy(**{**vars(POLICY), "confirm_off": timedelta(seconds=30)})
+    world = World({"home": ("d1",)}, patient).begin().beat().at(50).beat(conn=2)
+    assert world.events == []
+    assert world.beats(60, conn=2).at(112.9).events == []
+    assert world.at(113).events == [("power_lost", "home")]
+    assert world.started.event.occurred_hi == after(83)
+
+
+def test_mains_lost_is_off_at_once_while_the_board_talks_on() -> None:
+    world = home().beat(mains=True).at(5).say(ObservationKind.MAINS_LOST)
+    assert world.events == [("power_lost", "home")]
+    world.beats(60, mains=False)
+    assert world.events == [("power_lost", "home")]
+    world.at(70).beat(mains=True)
+    assert world.events == [("power_lost", "home"), ("power_restored", "home")]
+
+
+def test_a_device_taken_away_makes_its_site_unknown_without_an_event() -> None:
+    world = home().beat().at(5)
+    world.effects += world.fleet.set_registry({"home": ()}, world.now)
+    assert world.power() is PowerState.UNKNOWN
+    assert world.at(600).events == []
+
+
+def test_an_unknown_device_is_counted_and_ignored() -> None:
+    world = home().beat("stranger")
+    assert world.fleet.tally.unknown_device == 1
+    assert "stranger" not in world.fleet.devices
