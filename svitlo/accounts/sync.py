@@ -22,6 +22,7 @@ from svitlo.contracts import DeviceChannel, topics
 from svitlo.db.models import ApiKey, Device, DeviceCredential
 
 PAGE = 200
+_DONE_ALREADY = ("Client already exists", "Role already exists", "Client not found", "Role not found")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ async def sync_accounts(plugin: DynamicSecurity, wanted: Sequence[Account], secr
         commands.append({"command": "deleteClient", "username": username})
     keep = {account.role for account in wanted}
     commands += [{"command": "deleteRole", "rolename": name} for name in roles if name not in keep]
-    await plugin.run(commands)
+    # Somebody else may be doing the same at this moment; what is there already, or gone already, is as it should be.
+    await plugin.run(commands, ignore=_DONE_ALREADY)
     await plugin.clear_retained([topic for name in extra if "." not in name for topic in _retained(name)])
     return SyncReport(created, rotated, changed, len(extra))
 

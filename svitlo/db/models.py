@@ -221,6 +221,15 @@ class ConsumerOffset(SQLModel, table=True):
     updated_at: datetime = _utc(default_now=True)
 
 
+class ServiceTick(SQLModel, table=True):
+    """When a service was last known to do its work; tells after a crash how long nobody watched."""
+
+    __tablename__ = "service_ticks"
+
+    service: str = Field(primary_key=True, max_length=48)
+    at: datetime = _utc()
+
+
 class Chat(SQLModel, table=True):
     """Somewhere alerts go: a Telegram chat, or the console."""
 

@@ -142,6 +142,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_readings_device_id_received_at", "readings", ["device_id", "received_at"], unique=False)
     op.create_table(
+        "service_ticks",
+        sa.Column("service", sa.String(length=48), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("service", name=op.f("pk_service_ticks")),
+    )
+    op.create_table(
         "sites",
         sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
         sa.Column("slug", sa.String(length=48), nullable=False),
@@ -353,6 +359,7 @@ def downgrade() -> None:
     op.drop_table("unknown_devices")
     op.drop_index("uq_sites_slug_live", table_name="sites", postgresql_where=sa.text("removed_at IS NULL"))
     op.drop_table("sites")
+    op.drop_table("service_ticks")
     op.drop_index("ix_readings_device_id_received_at", table_name="readings")
     op.drop_table("readings")
     op.drop_index(op.f("ix_quarantine_device_id"), table_name="quarantine")

@@ -1,0 +1,135 @@
+"""Writes what the detector owes to the database, in order, however long the database was away.
+
+Detection never waits for it: effects are queued in memory and each batch becomes one transaction, outage and event
+together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy.exc import DBAPIError
+
+from services.detector import store
+from services.detector.core.device import DeviceState
+from services.detector.core.effects import Effect
+from svitlo.bus import Backoff
+from svitlo.clock import utc_now
+from svitlo.db.session import Database
+from svitlo.errors import DatabaseUnavailableError
+
+log = logging.getLogger(__name__)
+
+SNAPSHOT_S = 5.0
+
+
+class Writer:
+    """The queue to the database. `logged` is called after each commit that made the event log longer."""
+
+    def __init__(
+        self,
+        database: Database,
+        site_ids: Callable[[], Mapping[str, int]],
+        unsaved: dict[str, DeviceState],
+        logged: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._site_ids = site_ids
+        self._unsaved = unsaved
+        self._logged = logged
+        self._owed: deque[tuple[list[Effect], dict[str, int]]] = deque()
+        self._wake = asyncio.Event()
+        self.up = True
+
+    @property
+    def backlog(self) -> int:
+        """How many batches wait for the database."""
+        return len(self._owed)
+
+    def add(self, effects: Sequence[Effect]) -> None:
+        """Queue the effects of one step; they are written together or not at all."""
+        if effects:
+            # The sites as they are now: one that is removed meanwhile still gets its history.
+            self._owed.append((list(effects), dict(self._site_ids())))
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Write until cancelled; what is then still owed is tried once more."""
+        try:
+            due = time.monotonic() + SNAPSHOT_S
+            while True:
+                self._wake.clear()
+                await self._drain()
+                if time.monotonic() >= due:
+                    await self._save_snapshot()
+                    due = time.monotonic() + SNAPSHOT_S
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(asyncio.get_running_loop().time() + due - time.monotonic()):
+                        await self._wake.wait()
+        except asyncio.CancelledError:
+            await self._last_words()
+            raise
+
+    async def _drain(self) -> None:
+        backoff = Backoff()
+        while self._owed:
+            effects, site_ids = self._owed[0]
+            try:
+                grew = await self._write(effects, site_ids)
+            except DatabaseUnavailableError as error:
+                self._went(up=False, why=str(error))
+                await backoff.wait()
+                continue
+            except DBAPIError:
+                # A batch the database refuses for what it says would block all that follow; it is told in full.
+                log.exception("a batch was refused by the database and is left out: %s", effects)
+                grew = False
+            self._owed.popleft()
+            self._went(up=True)
+            backoff.reset()
+            if grew:
+                self._logged()
+
+    async def _write(self, effects: Sequence[Effect], site_ids: Mapping[str, int]) -> bool:
+        async with self._database.transaction() as session:
+            return await store.save_effects(session, effects, site_ids, utc_now())
+
+    async def _save_snapshot(self) -> None:
+        """Store how far each device has come, so that a restart dates a loss by the last proof."""
+        states = dict(self._unsaved)
+        try:
+            async with self._database.transaction() as session:
+                now = utc_now()
+                await store.save_devices(session, states, now)
+                await store.save_tick(session, now)
+            self._went(up=True)
+            for name, state in states.items():
+                if self._unsaved.get(name) is state:
+                    del self._unsaved[name]
+        except DatabaseUnavailableError as error:
+            self._went(up=False, why=str(error))
+
+    async def _last_words(self) -> None:
+        try:
+            async with asyncio.timeout(4):
+                if self._owed:
+                    log.info("writing what is still owed before the end")
+                while self._owed:
+                    await self._write(*self._owed[0])
+                    self._owed.popleft()
+                await self._save_snapshot()
+        except (TimeoutError, DatabaseUnavailableError):
+            log.warning("PostgreSQL is away; %d batches of effects could not be stored", len(self._owed))
+
+    def _went(self, *, up: bool, why: str = "") -> None:
+        if up is not self.up:
+            self.up = up
+            if up:
+                log.info("PostgreSQL is back")
+            else:
+                log.warning("%s; detection goes on, what is owed is written later", why)

@@ -1,0 +1,203 @@
+"""Ingest's shell: from the firehose into PostgreSQL, a batch a second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from datetime import timedelta
+
+from services.ingest import store
+from services.ingest.accounts import AccountKeeper
+from services.ingest.buffer import Batch, Buffer
+from svitlo.bus import Backoff, Firehose, ServiceLink
+from svitlo.clock import utc_now
+from svitlo.contracts import (
+    ContractError,
+    DeviceChannel,
+    DeviceStatus,
+    Heartbeat,
+    decode_device,
+    topics,
+)
+from svitlo.db.listen import Listener
+from svitlo.db.models import REGISTRY_CHANNEL
+from svitlo.db.session import Database
+from svitlo.errors import DatabaseUnavailableError
+from svitlo.health import beat
+from svitlo.settings import Settings
+
+log = logging.getLogger(__name__)
+
+WRITE_EVERY_S = 1.0
+REGISTRY_EVERY_S = 60.0
+UPKEEP_EVERY_S = 3600.0
+DAYS_AHEAD = 2
+
+SUBSCRIPTIONS = (
+    (topics.device("+", DeviceChannel.HEARTBEAT), 0),
+    (topics.device("+", DeviceChannel.STATUS), 1),
+    (topics.device("+", DeviceChannel.JOURNAL), 1),
+)
+
+
+async def run(settings: Settings) -> None:
+    """Record until cancelled."""
+    async with Database(settings.required_database_url) as database:
+        await Ingest(settings, database).run()
+
+
+class Ingest:
+    """One recorder."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._buffer = Buffer()
+        self._devices: frozenset[str] = frozenset()
+        self._refused_said: set[str] = set()
+        self._partitions: set[str] = set()
+        self._registry_changed = asyncio.Event()
+        self.refused = 0
+        self._accounts = AccountKeeper(database, settings.broker, settings.required_secret)
+        self._firehose = Firehose(
+            settings.broker,
+            f"svitlo.ingest.{settings.instance}",
+            SUBSCRIPTIONS,
+            self._on_message,
+            on_up=self._accounts.wake,
+        )
+        self._link = ServiceLink(settings.broker, "ingest", settings.instance)
+
+    async def run(self) -> None:
+        """Record until cancelled; what is buffered then is written once more."""
+        await self._first_registry()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._firehose.run(), name="firehose")
+            tasks.create_task(self._link.run(), name="link")
+            tasks.create_task(self._accounts.run(), name="accounts")
+            tasks.create_task(self._keep_registry(), name="registry")
+            tasks.create_task(self._listen(), name="listen")
+            tasks.create_task(self._upkeep(), name="upkeep")
+            tasks.create_task(self._write_on(), name="writer")
+
+    async def _first_registry(self) -> None:
+        """Without the registry every device would be a stranger."""
+        backoff = Backoff()
+        while True:
+            try:
+                async with self._database.transaction() as session:
+                    self._devices = await store.load_devices(session)
+                log.info("recording %d devices", len(self._devices))
+                return
+            except DatabaseUnavailableError as error:
+                log.warning("%s; trying again", error)
+                beat()
+                await backoff.wait()
+
+    def _on_message(self, topic: str, payload: bytes, retained: bool) -> None:
+        if retained or not payload:
+            return  # memory, not news; an empty payload clears a retained message
+        now = utc_now()
+        device: str | None = None
+        try:
+            device, channel = topics.parse_device(topic)
+            decoded = decode_device(channel, payload)
+        except ContractError as error:
+            self._refuse(topic, device, error, payload)
+            return
+        if device not in self._devices:
+            self._buffer.add_stranger(device, now)
+        elif isinstance(decoded, Heartbeat):
+            self._buffer.add_heartbeat(device, decoded, now)
+        elif isinstance(decoded, DeviceStatus):
+            self._buffer.add_status(device, decoded, now)
+
+    def _refuse(self, topic: str, device: str | None, error: ContractError, payload: bytes) -> None:
+        self.refused += 1
+        self._buffer.add_refused(topic, error.reason.value, error.detail, payload, device, utc_now())
+        name = device or topic[:80]
+        if name not in self._refused_said and len(self._refused_said) < 10_000:
+            self._refused_said.add(name)
+            log.warning("%s sends what the contract does not allow (%s); kept in quarantine", name, error)
+
+    async def _write_on(self) -> None:
+        backoff = Backoff()
+        away = False
+        try:
+            while True:
+                await asyncio.sleep(WRITE_EVERY_S)
+                beat()
+                batch = self._buffer.take()
+                if not batch:
+                    continue
+                try:
+                    await self._write(batch)
+                except DatabaseUnavailableError as error:
+                    self._buffer.put_back(batch)
+                    if not away:
+                        log.warning("%s; readings wait in memory", error)
+                    away = True
+                    await backoff.wait()
+                else:
+                    if away:
+                        log.info("PostgreSQL is back; %d readings had to be dropped so far", self._buffer.dropped)
+                    away = False
+                    backoff.reset()
+        except asyncio.CancelledError:
+            with contextlib.suppress(TimeoutError, DatabaseUnavailableError):
+                async with asyncio.timeout(4):
+                    await self._write(self._buffer.take())
+            raise
+
+    async def _write(self, batch: Batch) -> None:
+        days = {reading[0].date() for reading in batch.readings}
+        missing = {day for day in days if store.partition_name(day) not in self._partitions}
+        if missing:
+            async with self._database.transaction() as session:
+                await store.create_partitions(session, missing)
+                self._partitions = await store.partitions(session)
+        async with self._database.transaction() as session:
+            await store.write(session, batch)
+
+    async def _upkeep(self) -> None:
+        """Make the next days' partitions ahead of midnight, drop those past their time."""
+        while True:
+            today = utc_now().date()
+            try:
+                async with self._database.transaction() as session:
+                    await store.create_partitions(session, [today + timedelta(days=n) for n in range(DAYS_AHEAD + 1)])
+                    dropped = await store.drop_partitions(session, today - timedelta(days=self._settings.readings_days))
+                    self._partitions = await store.partitions(session)
+                if dropped:
+                    log.info("dropped readings older than %d days: %s", self._settings.readings_days, dropped)
+            except DatabaseUnavailableError:
+                await asyncio.sleep(30)
+                continue
+            await asyncio.sleep(UPKEEP_EVERY_S)
+
+    async def _listen(self) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                async with Listener(self._settings.required_database_url) as listener:
+                    await listener.listen(REGISTRY_CHANNEL, self._registry_changed.set)
+                    self._registry_changed.set()
+                    backoff.reset()
+                    await listener.lost.wait()
+            except DatabaseUnavailableError:
+                pass
+            await backoff.wait()
+
+    async def _keep_registry(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REGISTRY_EVERY_S):
+                    await self._registry_changed.wait()
+            self._registry_changed.clear()
+            with contextlib.suppress(DatabaseUnavailableError):
+                async with self._database.transaction() as session:
+                    devices = await store.load_devices(session)
+                if devices != self._devices:
+                    self._devices = devices
+                    self._accounts.wake()

@@ -1,0 +1,107 @@
+"""Ingest's SQL: readings by COPY into daily partitions, the registry's last words, quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.ingest.buffer import READING_COLUMNS, Batch
+from svitlo.db.session import copy_rows
+
+_SEEN = text("""
+UPDATE devices d SET
+  last_seen_at = greatest(d.last_seen_at, v.at),
+  boot = coalesce(v.boot, d.boot), boots = coalesce(v.boots, d.boots), reset = coalesce(v.reset, d.reset),
+  interval_s = coalesce(v.interval_s, d.interval_s), rssi = coalesce(v.rssi, d.rssi), fw = coalesce(v.fw, d.fw)
+FROM unnest(
+  CAST(:id AS text[]), CAST(:at AS timestamptz[]), CAST(:boot AS text[]), CAST(:boots AS integer[]),
+  CAST(:reset AS text[]), CAST(:interval_s AS integer[]), CAST(:rssi AS integer[]), CAST(:fw AS text[])
+) AS v (id, at, boot, boots, reset, interval_s, rssi, fw)
+WHERE d.id = v.id
+""")
+
+_REFUSED = text("""
+INSERT INTO quarantine (day, topic, reason, device_id, detail, count, first_at, last_at, sample)
+VALUES (:day, :topic, :reason, :device_id, :detail, :count, :first_at, :last_at, :sample)
+ON CONFLICT (day, topic, reason) DO UPDATE SET
+  detail = excluded.detail, count = quarantine.count + excluded.count,
+  last_at = excluded.last_at, sample = excluded.sample
+""")
+
+_STRANGER = text("""
+INSERT INTO unknown_devices (device_id, first_seen_at, last_seen_at, count)
+VALUES (:device_id, :first_at, :last_at, :count)
+ON CONFLICT (device_id) DO UPDATE SET
+  last_seen_at = excluded.last_seen_at, count = unknown_devices.count + excluded.count
+""")
+
+_PARTITIONS = text("""
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = CAST('readings' AS regclass) ORDER BY c.relname
+""")
+
+
+def partition_name(day: date) -> str:
+    """The partition that holds a UTC day's readings."""
+    return f"readings_{day:%Y%m%d}"
+
+
+async def load_devices(session: AsyncSession) -> frozenset[str]:
+    """The ids of all registered devices."""
+    rows = await session.execute(text("SELECT id FROM devices WHERE removed_at IS NULL"))
+    return frozenset(row.id for row in rows)
+
+
+async def partitions(session: AsyncSession) -> set[str]:
+    """The partitions there are."""
+    return {row.relname for row in await session.execute(_PARTITIONS)}
+
+
+async def create_partitions(session: AsyncSession, days: Iterable[date]) -> None:
+    """Make the partitions of the given UTC days unless they exist."""
+    for day in sorted(days):
+        start = datetime.combine(day, datetime.min.time(), UTC)
+        end = start + timedelta(days=1)
+        await session.execute(
+            text(
+                f"CREATE TABLE IF NOT EXISTS {partition_name(day)} PARTITION OF readings "
+                f"FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
+            )
+        )
+
+
+async def drop_partitions(session: AsyncSession, before: date) -> list[str]:
+    """Drop the partitions of days before `before`; returns their names."""
+    dropped = [name for name in sorted(await partitions(session)) if name < partition_name(before)]
+    for name in dropped:
+        await session.execute(text(f"DROP TABLE {name}"))
+    return dropped
+
+
+async def write(session: AsyncSession, batch: Batch) -> None:
+    """Write a batch in the caller's transaction; its partitions must exist."""
+    if batch.readings:
+        await copy_rows(session, "readings", READING_COLUMNS, batch.readings)
+    if batch.seen:
+        pairs = sorted(batch.seen.items())
+        beats = [seen.heartbeat for _, seen in pairs]
+        await session.execute(
+            _SEEN,
+            {
+                "id": [name for name, _ in pairs],
+                "at": [seen.at for _, seen in pairs],
+                "boot": [beat.boot if beat else None for beat in beats],
+                "boots": [beat.boots if beat else None for beat in beats],
+                "reset": [beat.reset.value if beat else None for beat in beats],
+                "interval_s": [beat.interval_s if beat else None for beat in beats],
+                "rssi": [beat.rssi if beat else None for beat in beats],
+                "fw": [beat.fw if beat else None for beat in beats],
+            },
+        )
+    for (day, topic, reason), refused in sorted(batch.refused.items()):
+        await session.execute(_REFUSED, {"day": day, "topic": topic, "reason": reason, **vars(refused)})
+    for device, stranger in sorted(batch.strangers.items()):
+        await session.execute(_STRANGER, {"device_id": device, **vars(stranger)})

@@ -1,0 +1,62 @@
+"""One connection outside the pool: hears NOTIFY and may hold an advisory lock.
+
+A lock belongs to its connection, so it goes exactly when the process or the connection does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg  # type: ignore[import-untyped]
+
+from svitlo.db.session import driver_url, unavailable
+from svitlo.errors import DatabaseUnavailableError
+
+log = logging.getLogger(__name__)
+
+
+class Listener:
+    """Use as an async context manager. Raises `DatabaseUnavailableError` when PostgreSQL is away."""
+
+    def __init__(self, url: str) -> None:
+        self._url = driver_url(url)
+        self._connection: Any = None
+        self.lost = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._connection = await asyncpg.connect(
+                self._url, timeout=5, command_timeout=30, server_settings={"application_name": "svitlo listener"}
+            )
+        except Exception as error:  # translated or passed on, never swallowed
+            if unavailable(error):
+                raise DatabaseUnavailableError(f"PostgreSQL does not answer ({type(error).__name__})") from error
+            raise
+        self._connection.add_termination_listener(lambda _: self.lost.set())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            async with asyncio.timeout(2):
+                await self._connection.close()
+        except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+            self._connection.terminate()
+
+    async def listen(self, channel: str, heard: Callable[[], None]) -> None:
+        """Call `heard` for each notification on `channel`."""
+        await self._connection.add_listener(channel, lambda *_: heard())
+
+    async def try_lock(self, key: int) -> bool:
+        """Take a session-level advisory lock if it is free. Raises `DatabaseUnavailableError`."""
+        try:
+            return bool(await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", key))
+        except Exception as error:  # translated or passed on, never swallowed
+            if unavailable(error):
+                raise DatabaseUnavailableError(f"PostgreSQL does not answer ({type(error).__name__})") from error
+            raise
