@@ -1,0 +1,1 @@
+"""The page for people: words, looks, and how they are put together. Pure."""
