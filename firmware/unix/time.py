@@ -22,6 +22,10 @@ def ticks_diff(end, start):
     return diff - _PERIOD if diff >= _PERIOD >> 1 else diff
 
 
+def sleep_ms(ms):
+    utime.sleep(ms / 1000)  # the unix port's own wakes 2000 times a second
+
+
 def time():
     return int(utime.time()) - _EPOCH
 

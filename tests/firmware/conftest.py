@@ -246,9 +246,10 @@ BoardMaker = Callable[..., MicroPythonBoard]
 
 
 @pytest.fixture(scope="session")
-def umqtt(pytestconfig: pytest.Config) -> UmqttSource:
+def umqtt(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> UmqttSource:
+    cache: pytest.Cache | None = getattr(pytestconfig, "cache", None)  # not there with -p no:cacheprovider
     try:
-        source = umqtt_path(Path(pytestconfig.cache.mkdir("umqtt")) if pytestconfig.cache else Path())
+        source = umqtt_path(cache.mkdir("umqtt") if cache else tmp_path_factory.mktemp("umqtt"))
     except MicroPythonUnavailable as error:
         pytestconfig.stash[UMQTT] = f"not run, {error}"
         pytest.skip(str(error))

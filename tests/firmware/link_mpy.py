@@ -18,7 +18,7 @@ class Config:
     port = int(sys.argv[1])
     tls = False
     ca = None
-    keepalive_s = 2
+    keepalive_s = int(sys.argv[3])
 
 
 seen = []

@@ -19,6 +19,24 @@ STATUS = "svitlo/devices/demo-1/status"
 HEARTBEAT = "svitlo/devices/demo-1/heartbeat"
 COMMAND = "svitlo/devices/demo-1/command"
 
+GARBAGE = (
+    b"",
+    b"reboot",
+    b"{",
+    b"[1]",
+    b"null",
+    b"\xff\xfe\x00",
+    b'{"v":2,"command":"reboot"}',
+    b'{"command":"reboot"}',
+    b'{"v":1,"command":"explode"}',
+    b'{"v":1,"command":null}',
+    b'{"v":1,"command":{"a":1}}',
+    b'{"v":1,"command":["reboot"]}',
+    b'{"v":1,"command":"reboot","pad":"' + b"x" * 1024 + b'"}',
+    b"x" * 100_000,
+    b"[" * 1000,
+)
+
 WaitUntil = Callable[..., None]
 
 
@@ -185,17 +203,20 @@ def test_frozen_broker_is_noticed_within_the_keepalive(
     assert observer.heartbeat(boot=boot, since=thawed).body["boots"] == 1
 
 
-def test_frozen_board_that_thaws_in_time_keeps_its_connection(board: MicroPythonBoard, observer: Observer) -> None:
+def test_board_frozen_for_longer_than_an_answer_may_take_keeps_its_connection(
+    make_board: BoardMaker, observer: Observer
+) -> None:
+    board = make_board(keepalive_s=3)
     board.start()
     observer.heartbeat()
 
     board.freeze()
-    time.sleep(3)  # longer than the time for an answer to a ping, shorter than the broker waits
+    time.sleep(3.3)  # the broker waits for 4.5
     thawed = time.monotonic()
     board.thaw()
 
-    assert observer.heartbeat(since=thawed).body["conn"] == 1
-    observer.heartbeat(since=thawed + 4, conn=1)
+    observer.heartbeat(since=thawed, conn=1)
+    observer.heartbeat(since=thawed + 2.5, conn=1)
 
 
 def test_stale_offline_is_corrected(board: MicroPythonBoard, observer: Observer, broker: Broker) -> None:
@@ -274,35 +295,17 @@ def test_wrong_password_is_said_and_tried_again(make_board: BoardMaker, wait_unt
     assert board.goodbye() == 0
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        b"",
-        b"reboot",
-        b"{",
-        b"[1]",
-        b"\xff\xfe\x00",
-        b'{"v":2,"command":"reboot"}',
-        b'{"v":1,"command":"explode"}',
-        b'{"v":1,"command":{"a":1}}',
-        b'{"v":1,"command":["reboot"]}',
-        b'{"v":1,"command":"reboot","pad":"' + b"x" * 1024 + b'"}',
-        b"x" * 100_000,
-        b"[" * 1000,
-    ],
-    ids=lambda payload: payload[:24].decode(errors="replace"),
-)
 def test_garbage_on_the_command_topic_is_ignored(
-    payload: bytes, board: MicroPythonBoard, observer: Observer, wait_until: WaitUntil
+    board: MicroPythonBoard, observer: Observer, wait_until: WaitUntil
 ) -> None:
     board.start()
     observer.heartbeat()
-    observer.publish(COMMAND, payload)
+    for payload in GARBAGE:
+        observer.publish(COMMAND, payload)
     observer.publish(COMMAND, b'{"v":1,"command":"identify"}')
 
     wait_until(lambda: "command: identify" in board.log_text(), "identify was not obeyed")
-    asked = time.monotonic()
-    observer.heartbeat(since=asked, conn=1, boots=1)
+    observer.heartbeat(since=time.monotonic(), conn=1, boots=1)
     assert "command: reboot" not in board.log_text()
 
 

@@ -15,8 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.firmware.conftest import Scripts
 
-KEEPALIVE_S = 2
-"""link_mpy.py's, and so the time each operation has."""
+KEEPALIVE_S = 1
+"""Also the time each operation has."""
 
 CONNACK = b"\x20\x02\x00\x00"
 PINGRESP = b"\xd0\x00"
@@ -268,21 +268,21 @@ def test_link_ends_cleanly_in_time(
 ) -> None:
     hostile.behave(behaviour)
 
-    result = scripts.run("link", hostile.port, "nothing" if step == "connect" else step)
+    result = scripts.run("link", hostile.port, "nothing" if step == "connect" else step, KEEPALIVE_S)
 
     assert result["step"] == step
     if error is None:
         assert result["error"] is None
     else:
         assert result["error"].startswith(error)
-    assert result["ms"] < (KEEPALIVE_S + 1) * 1000
+    assert result["ms"] < KEEPALIVE_S * 1000 + 1_500
     assert result["greeted"] is True
 
 
 def test_bytes_that_are_no_packet_do_not_hold_the_link_for_ever(hostile: Hostile, scripts: Scripts) -> None:
     hostile.behave(not_a_packet)
 
-    result = scripts.run("link", hostile.port, "poll")
+    result = scripts.run("link", hostile.port, "poll", KEEPALIVE_S)
 
     assert result["error"].startswith("no answer for")
 
@@ -290,7 +290,7 @@ def test_bytes_that_are_no_packet_do_not_hold_the_link_for_ever(hostile: Hostile
 def test_nobody_listening_is_an_error_before_any_greeting(hostile: Hostile, scripts: Scripts) -> None:
     hostile.close()
 
-    result = scripts.run("link", hostile.port, "nothing")
+    result = scripts.run("link", hostile.port, "nothing", KEEPALIVE_S)
 
     assert result["error"] == "[Errno 111] ECONNREFUSED"
     assert result["greeted"] is False
@@ -306,11 +306,11 @@ def test_connection_that_is_never_accepted_times_out(scripts: Scripts) -> None:
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
 
-        result = scripts.run("link", listener.getsockname()[1], "nothing")
+        result = scripts.run("link", listener.getsockname()[1], "nothing", KEEPALIVE_S)
 
     assert result["error"]
     assert result["greeted"] is False
-    assert result["ms"] < (KEEPALIVE_S + 1) * 1000
+    assert result["ms"] < KEEPALIVE_S * 1000 + 1_500
 
 
 def test_packet_id_wraps_within_sixteen_bits(hostile: Hostile, scripts: Scripts) -> None:
@@ -321,7 +321,7 @@ def test_packet_id_wraps_within_sixteen_bits(hostile: Hostile, scripts: Scripts)
 
     hostile.behave(acknowledge)
 
-    assert scripts.run("link", hostile.port, "wrap")["error"] is None
+    assert scripts.run("link", hostile.port, "wrap", KEEPALIVE_S)["error"] is None
     assert hostile.connection
     assert hostile.connection.ids == [65534, 65535, 1, 2]
 
@@ -336,7 +336,7 @@ def test_each_packet_is_one_segment(hostile: Hostile, scripts: Scripts) -> None:
         link.send(b"\x40\x02\x00\x01")
 
     hostile.behave(record)
-    scripts.run("link", hostile.port, "publish")
+    scripts.run("link", hostile.port, "publish", KEEPALIVE_S)
 
     assert segments == [CONNECT, PUBLISH]
 
@@ -350,7 +350,7 @@ def test_oversized_message_is_cut_and_the_next_one_read(hostile: Hostile, script
         link.wait_for_the_end()
 
     hostile.behave(flood)
-    result = scripts.run("link", hostile.port, "poll")
+    result = scripts.run("link", hostile.port, "poll", KEEPALIVE_S)
 
     assert result["error"] is None
     topic, kept = result["seen"][0]
@@ -370,10 +370,10 @@ def test_pings_keep_a_quiet_link_up(hostile: Hostile, scripts: Scripts) -> None:
         link.wait_for_the_end()
 
     hostile.behave(answer_pings)
-    result = scripts.run("link", hostile.port, "poll")
+    result = scripts.run("link", hostile.port, "poll", 2)
 
     assert result["error"] is None
-    assert result["ms"] > 2 * KEEPALIVE_S * 1000 * 0.9
+    assert result["ms"] > 3_600
 
 
 def _length(size: int) -> bytes:
