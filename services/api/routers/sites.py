@@ -35,7 +35,7 @@ async def list_sites(
     return SiteList(items=found)
 
 
-@router.get("/sites/{site}", responses={**ok(SiteState), **errors(401, 404, 503)})
+@router.get("/sites/{site}", responses={**ok(SiteState), **errors(401, 404, 422, 503)})
 async def get_site(site: str, api: Api, caller: Anyone) -> SiteState:
     """One site now. Without a key a private site is not found."""
     found: list[SiteState] = []

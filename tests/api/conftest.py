@@ -1,0 +1,44 @@
+"""The app over ASGI with a real database; only the link to the broker is a stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from services.api.app import create_app
+from svitlo.db.session import Database
+from svitlo.settings import load_settings
+from tests.api.records import Records
+
+
+@dataclass
+class LinkStandIn:
+    """What the broker would tell."""
+
+    connected: bool = True
+    detector_online: bool = True
+
+
+@pytest.fixture
+def link() -> LinkStandIn:
+    return LinkStandIn()
+
+
+@pytest.fixture
+def app(database: Database, link: LinkStandIn) -> FastAPI:
+    return create_app(load_settings(timezone="Europe/Kyiv", language="uk"), database, link)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://svitlo.test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def records(database: Database) -> Records:
+    return Records(database)

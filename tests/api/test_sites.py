@@ -1,0 +1,120 @@
+"""The state of sites over HTTP is the state of the wire contract."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import event
+
+from services.api.schemas import SiteState as SiteSchema
+from svitlo.contracts import SiteState, decode_as
+from svitlo.db.session import Database
+from tests.api.records import NOON, Records
+
+GOLDEN = Path(__file__).parents[1] / "contracts" / "golden" / "site_state.json"
+
+
+async def test_a_site_without_power_is_told_as_the_contract_tells_it(
+    client: httpx.AsyncClient, records: Records
+) -> None:
+    await records.site("home", "Шевченка 12")
+    for device, liveness in {"d1": "online", "d2": "late", "d3": "lost", "d4": "paused", "d5": None}.items():
+        await records.device("home", device, liveness)
+    await records.state("home", "off", at=NOON + timedelta(seconds=23))
+    outage = await records.outage("home", started_hi=NOON + timedelta(seconds=23))
+
+    response = await client.get("/api/v1/sites/home")
+
+    assert response.status_code == 200
+    assert response.json() == {
+        "v": 1,
+        "site": "home",
+        "name": "Шевченка 12",
+        "state": "off",
+        "since": "2026-11-20T12:00:00Z",
+        "cause": "presumed",
+        "devices": {"total": 5, "alive": 2},
+        "outage": {"id": outage, "started_lo": "2026-11-20T12:00:00Z", "started_hi": "2026-11-20T12:00:23Z"},
+        "planned": None,
+        "updated_at": "2026-11-20T12:00:23Z",
+    }
+    assert decode_as(SiteState, response.content).site == "home"
+
+
+def test_the_schema_reads_and_writes_the_golden_state() -> None:
+    golden = json.loads(GOLDEN.read_text())
+    assert json.loads(SiteSchema.model_validate(golden).model_dump_json()) == golden
+
+
+async def test_a_site_nobody_has_judged_yet_is_unknown_since_it_was_made(
+    client: httpx.AsyncClient, records: Records
+) -> None:
+    await records.site("new")
+    await records.execute("UPDATE sites SET created_at = :at", at=NOON)
+    body = (await client.get("/api/v1/sites/new")).json()
+    assert (body["state"], body["since"], body["updated_at"]) == ("unknown", None, "2026-11-20T12:00:00Z")
+    assert (body["outage"], body["cause"], body["devices"]) == (None, None, {"total": 0, "alive": 0})
+
+
+async def test_an_outage_that_is_over_or_retracted_is_not_the_open_one(
+    client: httpx.AsyncClient, records: Records
+) -> None:
+    await records.site("home")
+    await records.outage("home", ended=NOON + timedelta(hours=1))
+    await records.outage("home", NOON + timedelta(hours=2), retracted_at=NOON + timedelta(hours=3))
+    assert (await client.get("/api/v1/sites/home")).json()["outage"] is None
+
+
+async def test_a_removed_device_is_not_counted(client: httpx.AsyncClient, records: Records) -> None:
+    await records.site("home")
+    await records.device("home", "d1", "online")
+    await records.execute("UPDATE devices SET removed_at = now()")
+    assert (await client.get("/api/v1/sites/home")).json()["devices"] == {"total": 0, "alive": 0}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["flat-1", "flat-2", "house", "other"]),
+        ("state=off", ["flat-1"]),
+        ("state=unknown", ["flat-2", "house"]),
+        ("parent=house", ["flat-1", "flat-2"]),
+        ("parent=house&state=off", ["flat-1"]),
+        ("parent=nowhere", []),
+        ("state=backup", []),
+    ],
+)
+async def test_the_list_is_filtered_by_state_and_parent(
+    client: httpx.AsyncClient, records: Records, query: str, expected: list[str]
+) -> None:
+    await records.site("house")
+    await records.site("flat-1", parent="house")
+    await records.site("flat-2", parent="house")
+    await records.site("other")
+    await records.state("flat-1", "off")
+    await records.state("other", "on")
+    response = await client.get(f"/api/v1/sites?{query}")
+    assert [item["site"] for item in response.json()["items"]] == expected
+
+
+async def test_a_thousand_sites_take_one_query(client: httpx.AsyncClient, records: Records, database: Database) -> None:
+    await records.execute(
+        "INSERT INTO sites (slug, name, public, invite) "
+        "SELECT 'site-' || n, 'Site ' || n, true, 'invite-' || n FROM generate_series(1, 1000) AS n"
+    )
+    statements: list[str] = []
+
+    async with database.transaction() as session:
+        engine = session.get_bind().engine
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    response = await client.get("/api/v1/sites")
+    assert len(response.json()["items"]) == 1000
+    assert len(statements) == 1
