@@ -205,6 +205,27 @@ async def remove_device(session: AsyncSession, device_id: str, *, actor: str = "
     await audit(session, actor, "device.remove", device_id)
 
 
+@dataclass(frozen=True)
+class UnknownDeviceRow:
+    """A device that talks to us without being registered; times are UTC."""
+
+    id: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    count: int
+
+
+async def list_unknown_devices(session: AsyncSession) -> list[UnknownDeviceRow]:
+    """Devices heard but not registered, the newest first."""
+    rows = await session.execute(
+        text(
+            "SELECT device_id AS id, first_seen_at, last_seen_at, count FROM unknown_devices "
+            "ORDER BY last_seen_at DESC, device_id"
+        )
+    )
+    return [UnknownDeviceRow(**row) for row in rows.mappings()]
+
+
 async def list_keys(session: AsyncSession) -> list[KeyRow]:
     """All keys in force, by name."""
     rows = await session.execute(

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(8080, ge=0, le=65_535)
     public_url: str | None = None
+    public_mqtt_url: str | None = None
     log_level: str = Field("info", pattern=r"^(debug|info|warning|error)$")
     log_format: str = Field("text", pattern=r"^(text|json)$")
     language: str = Field("uk", pattern=r"^(uk|en)$")

@@ -1,0 +1,123 @@
+"""What commands share: the data directory, the running stack, one async session, output."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from svitlo.settings import BrokerAddress, default_data_dir, load_settings
+from svitlo.stack.places import Places
+
+T = TypeVar("T")
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="The stack's data directory.", envvar="SVITLO_DATA_DIR", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The installation a command works on."""
+
+    database_url: str
+    broker: BrokerAddress
+    board_host: str
+    board_port: int
+    secret: str
+
+
+def data_dir(given: Path | None) -> Path:
+    """The data directory as an absolute path."""
+    return given.expanduser().absolute() if given is not None else default_data_dir()
+
+
+def target(given: Path | None) -> Target:
+    """The installation: from the environment where it is set (as in a container), else the running stack.
+
+    Raises `StackError`, `ConfigurationError`.
+    """
+    settings = load_settings()
+    if settings.database_url is not None and settings.mqtt_url is not None and settings.secret is not None:
+        broker = settings.broker
+        public = BrokerAddress.parse(settings.public_mqtt_url) if settings.public_mqtt_url else broker
+        return Target(settings.required_database_url, broker, public.host, public.port, settings.required_secret)
+    places = Places(data_dir(given))
+    stack = places.running()
+    secret = settings.secret.get_secret_value() if settings.secret else places.master_secret()
+    return Target(
+        stack.database_url,
+        BrokerAddress(stack.mqtt_host, stack.mqtt_port),
+        stack.board_host,
+        stack.mqtt_port,
+        secret,
+    )
+
+
+def with_session(where: Target, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Run `work(session)` in one transaction."""
+    from svitlo.db.session import Database
+
+    async def run() -> T:
+        async with Database(where.database_url, pool_size=1) as database, database.transaction() as session:
+            return await work(session)
+
+    return asyncio.run(run())
+
+
+def change_accounts(where: Target, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Run `work(session)` in one transaction, then bring the broker's accounts in step at once."""
+    from svitlo.accounts import ADMIN, DynamicSecurity, derive_password, sync_accounts
+    from svitlo.accounts.sync import wanted_accounts
+    from svitlo.db.session import Database
+
+    async def run() -> T:
+        async with Database(where.database_url, pool_size=1) as database:
+            # First see that the broker answers: a change that could only half happen is refused as a whole.
+            password = derive_password(where.secret, ADMIN, 1)
+            async with DynamicSecurity.connect(where.broker, password) as plugin:
+                async with database.transaction() as session:
+                    result = await work(session)
+                async with database.transaction() as session:
+                    wanted = await wanted_accounts(session)
+                await sync_accounts(plugin, wanted, where.secret)
+            return result
+
+    return asyncio.run(run())
+
+
+def show_json(value: Any) -> None:
+    """Print JSON for programs."""
+    typer.echo(json.dumps(value, ensure_ascii=False, default=_plain, indent=2))
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
+    """Print a table for people, or `empty` when there is nothing."""
+    if not rows:
+        typer.echo(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(
+            *("" if cell is None else _plain(cell) if isinstance(cell, datetime) else str(cell) for cell in row)
+        )
+    Console().print(table)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone().isoformat(timespec="seconds")
+    return str(value)

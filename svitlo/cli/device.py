@@ -1,0 +1,137 @@
+"""`svitlo device`: the boards and their credentials."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from svitlo.cli.context import AsJson, DataDir, Target, change_accounts, show_json, show_table, target, with_session
+
+app = typer.Typer(help="Devices: the boards that sit in the mains.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The device's id.")]
+
+
+def _credentials(where: Target, device_id: str, generation: int) -> dict[str, str]:
+    from svitlo.accounts import derive_password
+
+    return {
+        "device_id": device_id,
+        "username": device_id,
+        "password": derive_password(where.secret, device_id, generation),
+        "mqtt_url": f"mqtt://{where.board_host}:{where.board_port}",
+    }
+
+
+def _show(credentials: dict[str, str], title: str, as_json: bool) -> None:
+    if as_json:
+        show_json(credentials)
+        return
+    typer.echo(f"{title} Its credentials, shown once:")
+    for key in ("device_id", "username", "password", "mqtt_url"):
+        typer.echo(f"  {key:<10} {credentials[key]}")
+    typer.echo(
+        f"The board's config.json: svitlo device config {credentials['device_id']} --ssid WIFI --wifi-password ..."
+    )
+
+
+@app.command()
+def add(
+    site: Annotated[str, typer.Argument(metavar="SITE", help="The site it stands for.")],
+    device_id: Annotated[str | None, typer.Option("--id", help="Its id; made from the site's if not given.")] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Add a device to a site and show its credentials."""
+    from svitlo import registry
+
+    async def work(session: Any) -> registry.DeviceRow:
+        return await registry.add_device(session, site, device_id)
+
+    where = target(data_dir)
+    device = change_accounts(where, work)
+    _show(_credentials(where, device.id, device.generation), f"Added device {device.id} to {site}.", as_json)
+
+
+@app.command("list")
+def list_(
+    unknown: Annotated[bool, typer.Option("--unknown", help="Those that talk to us but are not registered.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List the devices."""
+    from svitlo import registry
+
+    where = target(data_dir)
+    if unknown:
+        strangers = with_session(where, registry.list_unknown_devices)
+        if as_json:
+            show_json([asdict(row) for row in strangers])
+            return
+        cells = [(row.id, row.first_seen_at, row.last_seen_at, row.count) for row in strangers]
+        show_table("Unknown devices", ("device", "first seen", "last seen", "messages"), cells, "No unknown devices.")
+        return
+    devices = with_session(where, registry.list_devices)
+    if as_json:
+        show_json([asdict(device) for device in devices])
+        return
+    rows = [(d.id, ", ".join(d.sites), d.last_seen_at, d.fw, d.rssi) for d in devices]
+    columns = ("device", "sites", "last seen", "firmware", "RSSI dBm")
+    show_table("Devices", columns, rows, "No devices yet. Add one: svitlo device add SITE")
+
+
+@app.command()
+def config(
+    device_id: Id,
+    ssid: Annotated[str, typer.Option("--ssid", help="The Wi-Fi network's name.")] = "",
+    wifi_password: Annotated[str, typer.Option("--wifi-password", help="The Wi-Fi network's password.")] = "",
+    interval_s: Annotated[int, typer.Option("--interval", min=1, max=3600, help="Seconds between beats.")] = 10,
+    data_dir: DataDir = None,
+) -> None:
+    """Print the board's config.json (it holds its password)."""
+    from svitlo import registry
+
+    async def work(session: Any) -> registry.DeviceRow:
+        return await registry.get_device(session, device_id)
+
+    where = target(data_dir)
+    device = with_session(where, work)
+    credentials = _credentials(where, device.id, device.generation)
+    show_json(
+        {
+            "v": 1,
+            "device_id": device.id,
+            "password": credentials["password"],
+            "mqtt": {"host": where.board_host, "port": where.board_port, "tls": False},
+            "wifi": {"ssid": ssid, "password": wifi_password},
+            "interval_s": interval_s,
+            "keepalive_s": max(5, min(interval_s, 60)),
+        }
+    )
+
+
+@app.command()
+def rotate(device_id: Id, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Give a device a new password; the old one ends at once."""
+    from svitlo import registry
+
+    async def work(session: Any) -> registry.DeviceRow:
+        return await registry.rotate_device(session, device_id)
+
+    where = target(data_dir)
+    device = change_accounts(where, work)
+    _show(_credentials(where, device.id, device.generation), f"Device {device.id} has a new password.", as_json)
+
+
+@app.command()
+def remove(device_id: Id, data_dir: DataDir = None) -> None:
+    """Remove a device; it is cut off at once, its readings stay."""
+    from svitlo import registry
+
+    async def work(session: Any) -> None:
+        await registry.remove_device(session, device_id)
+
+    change_accounts(target(data_dir), work)
+    typer.echo(f"Removed device {device_id}.")

@@ -1,0 +1,44 @@
+"""`svitlo ingest|detector|notifier|api`: one service in the foreground, settings from the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from svitlo.log import configure
+from svitlo.settings import Settings, load_settings
+
+Run = Callable[[Settings], Coroutine[Any, Any, None]]
+
+
+async def run_until_told(run: Run, settings: Settings) -> None:
+    """Run a service until SIGTERM or SIGINT, which cancel it."""
+    task = asyncio.create_task(run(settings), name="service")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _command(name: str, what: str) -> Callable[[], None]:
+    def command() -> None:
+        settings = load_settings()
+        configure(settings.log_level, settings.log_format)
+        run: Run = importlib.import_module(f"services.{name}.service").run
+        asyncio.run(run_until_told(run, settings))
+
+    command.__doc__ = what
+    return command
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "ingest": _command("ingest", "Run the ingest service: records readings, keeps the broker's accounts."),
+    "detector": _command("detector", "Run the detector: turns wills and silence into power events."),
+    "notifier": _command("notifier", "Run the notifier: alerts people in Telegram, or on the console."),
+    "api": _command("api", "Run the API."),
+}

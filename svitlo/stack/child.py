@@ -1,0 +1,192 @@
+"""A supervised child process: started, watched, started again with growing pauses, ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from svitlo.errors import StackError
+
+log = logging.getLogger(__name__)
+
+LOG_BYTES = 5_000_000
+STEADY_S = 20.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+
+OutputHandler = Callable[[str, str], None]
+"""Called with the child's name and one line of its output."""
+
+
+class Child:
+    """One process that should always run. `prepare` is called before each start (not in the event loop's thread)."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Callable[[], Sequence[str]],
+        *,
+        log_path: Path,
+        env: Mapping[str, str] | None = None,
+        owner: tuple[int, int] | None = None,
+        prepare: Callable[[], None] | None = None,
+        on_line: OutputHandler | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        self.name = name
+        self._command = command
+        self._log_path = log_path
+        self._env = dict(env) if env is not None else None
+        self._owner = owner
+        self._prepare = prepare
+        self._on_line = on_line
+        self._stop_signal = stop_signal
+        self._process: asyncio.subprocess.Process | None = None
+        self._pumped: asyncio.Task[None] | None = None
+        self.stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    async def start(self) -> None:
+        """Start the process once. Raises `StackError` when it cannot be started."""
+        if self._prepare is not None:
+            await asyncio.to_thread(self._prepare)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd="/",
+                env=self._env,
+                start_new_session=True,  # Ctrl-C goes to the supervisor, which ends its children in order
+                user=self._owner[0] if self._owner else None,
+                group=self._owner[1] if self._owner else None,
+                extra_groups=[] if self._owner else None,
+            )
+        except OSError as error:
+            raise StackError(f"{self.name} cannot be started: {error}") from error
+        self._pumped = asyncio.create_task(self._pump(), name=f"output of {self.name}")
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        """Start the process again whenever it ends, until `stop`. `changed` is called at each new process."""
+        pause = FIRST_PAUSE_S
+        while True:
+            assert self._process is not None, "start comes first"
+            began = time.monotonic()
+            code = await self._process.wait()
+            if self.stopping:
+                return
+            if time.monotonic() - began > STEADY_S:
+                pause = FIRST_PAUSE_S
+            while True:
+                log.warning("%s ended (%s); starting it again in %.1f s", self.name, _ending(code), pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+                try:
+                    await self.start()
+                    break
+                except StackError as error:
+                    log.warning("%s", error)
+            changed()
+
+    async def stop(self, timeout_s: float = 10.0) -> None:
+        """End the process: its stop signal, then SIGKILL after `timeout_s`."""
+        self.stopping = True
+        process = self._process
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(self._stop_signal)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await process.wait()
+            except TimeoutError:
+                log.warning("%s did not end within %.0f s; killing it", self.name, timeout_s)
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        if self._pumped is not None:
+            with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+                async with asyncio.timeout(2):
+                    await self._pumped
+
+    async def _pump(self) -> None:
+        """Copy the output to the log file, which is turned over at `LOG_BYTES`."""
+        assert self._process is not None
+        stream = self._process.stdout
+        assert stream is not None
+        handle = self._log_path.open("ab", buffering=0)
+        try:
+            while True:
+                try:
+                    line = await stream.readline()
+                except ValueError:
+                    continue  # a line longer than the buffer; its end comes as the next line
+                if not line:
+                    return
+                handle.write(line)
+                if handle.tell() > LOG_BYTES:
+                    handle.close()
+                    self._log_path.replace(self._log_path.with_suffix(".log.1"))
+                    handle = self._log_path.open("ab", buffering=0)
+                if self._on_line is not None:
+                    self._on_line(self.name, line.decode("utf-8", errors="replace").rstrip("\n"))
+        finally:
+            handle.close()
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-code).name
+    return f"signal {-code}"
+
+
+def remember(path: Path, children: Sequence[Child]) -> None:
+    """Note which processes are ours, so that the next start can end what a killed supervisor left behind."""
+    found = []
+    for child in children:
+        if child.pid is not None:
+            with contextlib.suppress(psutil.Error):
+                found.append({"name": child.name, "pid": child.pid, "born": psutil.Process(child.pid).create_time()})
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(found), encoding="utf-8")
+    partial.replace(path)
+
+
+def end_leftovers(path: Path) -> list[str]:
+    """End the processes noted by `remember` that still run; returns their names."""
+    try:
+        noted = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    ended, processes = [], []
+    for entry in noted:
+        try:
+            process = psutil.Process(entry["pid"])
+            # A process id alone may by now be somebody else's.
+            if abs(process.create_time() - entry["born"]) < 0.01 and process.pid != os.getpid():
+                process.send_signal(signal.SIGINT if entry["name"] == "postgres" else signal.SIGTERM)
+                processes.append(process)
+                ended.append(str(entry["name"]))
+        except (psutil.Error, KeyError, TypeError):
+            continue
+    _, alive = psutil.wait_procs(processes, timeout=12)
+    for process in alive:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(alive, timeout=5)
+    path.unlink(missing_ok=True)
+    return ended

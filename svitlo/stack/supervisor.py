@@ -1,0 +1,276 @@
+"""`svitlo up`: Mosquitto, PostgreSQL and the four services as child processes of one supervisor.
+
+It is small on purpose and imports no database or web code: it has to stay when everything else falls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+
+from svitlo.accounts.passwords import derive_password
+from svitlo.errors import StackError
+from svitlo.stack import system_user
+from svitlo.stack.child import Child, OutputHandler, end_leftovers, remember
+from svitlo.stack.mosquitto import EmbeddedMosquitto
+from svitlo.stack.places import Places, RunningStack
+from svitlo.stack.postgres import EmbeddedPostgres
+
+log = logging.getLogger(__name__)
+
+SERVICES = ("ingest", "detector", "notifier", "api")
+READY_S = 40.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the stack is to run. `host` is where broker and API listen; `extra` goes into the services' environment."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    http_port: int = 8080
+    mqtt_port: int = 1883
+    language: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+    on_line: OutputHandler | None = None
+
+
+@asynccontextmanager
+async def running(options: Options, say: Callable[[str], None]) -> AsyncIterator[RunningStack]:
+    """The stack, ready inside the block and ended after it. Raises `StackError`."""
+    places = Places(options.data_dir)
+    places.create()
+    with places.lock():
+        left = await asyncio.to_thread(end_leftovers, places.run / "children.json")
+        if left:
+            say(f"ended what an earlier run left behind: {', '.join(left)}")
+        stack = Stack(options, places)
+        try:
+            await stack.start(say)
+            yield stack.description
+        finally:
+            await stack.stop()
+
+
+class Stack:
+    """The processes and their order."""
+
+    def __init__(self, options: Options, places: Places) -> None:
+        self._options = options
+        self._places = places
+        self._secret = os.environ.get("SVITLO_SECRET") or places.master_secret()
+        self._children: list[Child] = []
+        self._watchers: list[asyncio.Task[None]] = []
+        self._postgres: EmbeddedPostgres | None = None
+        self._database_url = os.environ.get("SVITLO_DATABASE_URL")
+        self._external_mqtt = os.environ.get("SVITLO_MQTT_URL")
+        if not self._database_url:
+            self._postgres = EmbeddedPostgres(places.postgres)
+            self._database_url = self._postgres.url
+
+    @property
+    def description(self) -> RunningStack:
+        """What the other commands need to know."""
+        assert self._database_url is not None
+        host = self._options.host
+        shown = lan_address() if host in ("0.0.0.0", "::") else host  # noqa: S104 - asking, not binding
+        return RunningStack(
+            pid=os.getpid(),
+            database_url=self._database_url,
+            mqtt_host="127.0.0.1" if host in ("0.0.0.0", "::") else host,  # noqa: S104
+            mqtt_port=self._options.mqtt_port,
+            board_host=shown,
+            http_url=f"http://{shown}:{self._options.http_port}",
+        )
+
+    async def start(self, say: Callable[[str], None]) -> None:
+        """Start everything in order and wait until it answers. Raises `StackError`."""
+        if not self._external_mqtt:
+            check_free(self._options.host, self._options.mqtt_port, "--mqtt-port", "the MQTT broker")
+        check_free(self._options.host, self._options.http_port, "--http-port", "the API")
+        if self._postgres is not None:
+            say("PostgreSQL ...")
+            await self._begin(self._postgres_child(self._postgres))
+            await asyncio.to_thread(self._postgres.wait_ready)
+        if not self._external_mqtt:
+            say("Mosquitto ...")
+            await self._begin(self._mosquitto_child())
+        await self._migrate()
+        say("ingest, detector, notifier, api ...")
+        for service in SERVICES:
+            await self._begin(self._service_child(service))
+        await self._wait_ready()
+        self._places.announce(self.description)
+
+    async def stop(self) -> None:
+        """End the services first, then the broker, then the database."""
+        self._places.forget()
+        for child in self._children:
+            child.stopping = True
+        services = [child for child in self._children if child.name in SERVICES]
+        await asyncio.gather(*(child.stop(12) for child in services))
+        for child in reversed(self._children):
+            if child not in services:
+                await child.stop(20)
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        (self._places.run / "children.json").unlink(missing_ok=True)
+
+    async def _begin(self, child: Child) -> None:
+        self._children.append(child)
+        await child.start()
+        self._watchers.append(asyncio.create_task(child.watch(self._remember), name=f"watch {child.name}"))
+        self._remember()
+
+    def _remember(self) -> None:
+        remember(self._places.run / "children.json", self._children)
+
+    def _postgres_child(self, postgres: EmbeddedPostgres) -> Child:
+        return Child(
+            "postgres",
+            postgres.command,
+            log_path=self._places.log / "postgres.log",
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
+            owner=system_user.owner(),
+            prepare=postgres.prepare,
+            stop_signal=signal.SIGINT,  # fast shutdown: end connections, then stop
+        )
+
+    def _mosquitto_child(self) -> Child:
+        mosquitto = EmbeddedMosquitto(
+            self._places.broker, self._options.host, self._options.mqtt_port, self._secret, self._places.tls
+        )
+        return Child(
+            "mosquitto",
+            mosquitto.command,
+            log_path=self._places.log / "mosquitto.log",
+            prepare=mosquitto.prepare,
+        )
+
+    def _service_child(self, service: str) -> Child:
+        return Child(
+            service,
+            lambda: [sys.executable, "-m", "svitlo", service],
+            log_path=self._places.log / f"{service}.log",
+            env=self._service_env(service),
+            on_line=self._options.on_line,
+        )
+
+    def _service_env(self, service: str) -> dict[str, str]:
+        assert self._database_url is not None
+        private: tuple[str, ...] = ("SVITLO_SECRET", "SVITLO_MQTT_URL", "SVITLO_MQTT_PASSWORD")
+        if service != "notifier":
+            private += ("SVITLO_TELEGRAM_TOKEN", "SVITLO_TELEGRAM_TOKEN_FILE")
+        env = {name: value for name, value in os.environ.items() if name not in private}
+        host = "127.0.0.1" if self._options.host in ("0.0.0.0", "::") else self._options.host  # noqa: S104
+        env |= {
+            "PYTHONUNBUFFERED": "1",
+            "SVITLO_DATA_DIR": str(self._options.data_dir),
+            "SVITLO_DATABASE_URL": self._database_url,
+            "SVITLO_HTTP_HOST": self._options.host,
+            "SVITLO_HTTP_PORT": str(self._options.http_port),
+        }
+        if self._external_mqtt:
+            env["SVITLO_MQTT_URL"] = self._external_mqtt
+            if password := os.environ.get("SVITLO_MQTT_PASSWORD"):
+                env["SVITLO_MQTT_PASSWORD"] = password
+        else:
+            username = f"svitlo.{service}"
+            env["SVITLO_MQTT_URL"] = f"mqtt://{username}@{host}:{self._options.mqtt_port}"
+            env["SVITLO_MQTT_PASSWORD"] = derive_password(self._secret, username, 1)
+        if service == "ingest":
+            env["SVITLO_SECRET"] = self._secret
+        if self._options.language is not None:
+            env.setdefault("SVITLO_LANGUAGE", self._options.language)
+        return env | dict(self._options.extra)
+
+    async def _migrate(self) -> None:
+        """In a process of its own, so that the supervisor never loads the database's code."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "svitlo", "db", "upgrade"),
+            env=self._service_env("migrate"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        if process.returncode != 0:
+            raise StackError(f"the database could not be migrated: {output.decode(errors='replace').strip()[-500:]}")
+
+    async def _wait_ready(self) -> None:
+        host = "127.0.0.1" if self._options.host in ("0.0.0.0", "::") else self._options.host  # noqa: S104
+        url = f"http://{host}:{self._options.http_port}/readyz"
+        deadline = asyncio.get_running_loop().time() + READY_S
+        reason = "no answer"
+        while asyncio.get_running_loop().time() < deadline:
+            reason = await asyncio.to_thread(_not_ready, url)
+            if not reason:
+                return
+            await asyncio.sleep(0.2)
+        raise StackError(f"the services did not become ready within {READY_S:.0f} s ({reason}); see {self._places.log}")
+
+
+def _not_ready(url: str) -> str:
+    try:
+        with urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+            return "" if answer.status == 200 else f"status {answer.status}"
+    except (URLError, OSError) as error:
+        return str(error)
+
+
+def check_free(host: str, port: int, option: str, what: str) -> None:
+    """Raises `StackError` when the port is taken, saying by whom if that can be seen."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StackError(
+                f"port {port}, which {what} needs, cannot be used: {error.strerror}{_holder(port)}; "
+                f"stop what uses it or choose another with {option}"
+            ) from error
+
+
+def free_port(host: str, wanted: int) -> int:
+    """`wanted` if it is free, else any free port."""
+    for port in (wanted, 0):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            found: int = probe.getsockname()[1]
+            return found
+    return wanted
+
+
+def _holder(port: int) -> str:
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
+                if connection.pid is None:
+                    return ""
+                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+    return ""
+
+
+def lan_address() -> str:
+    """This machine's address for the boards on the same network; loopback when there is no other."""
+    for name, addresses in sorted(psutil.net_if_addrs().items()):
+        if name.startswith(("docker", "br-", "veth", "virbr")):
+            continue
+        for address in addresses:
+            if address.family == socket.AF_INET and not address.address.startswith("127."):
+                return address.address
+    return "127.0.0.1"

@@ -1,0 +1,129 @@
+"""A private certificate authority and a broker certificate for a home set-up.
+
+Both are valid from 1999-12-31 to 2049-12-31: an ESP32 that boots cold believes it is 2000-01-01, and with an ordinary
+certificate it could not reach the broker before it has the time, which after a blackout it may not get at all.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from svitlo.errors import UserError
+from svitlo.stack import system_user
+
+VALID_FROM = datetime(1999, 12, 31, tzinfo=UTC)
+VALID_TO = datetime(2049, 12, 31, tzinfo=UTC)
+PORT = 8883
+
+_LISTENER = """
+listener {port} {host}
+certfile {server}
+keyfile {key}
+tls_version tlsv1.2
+"""
+
+
+def make_certificates(directory: Path, names: Sequence[str], *, host: str = "", port: int = PORT) -> None:
+    """Make the CA (once: boards that trust it stay valid) and a broker certificate for `names`.
+
+    Names are host names and IP addresses under which boards reach the broker. Writes `ca.pem`, `ca.der` (what a board
+    gets), `ca.key`, `server.pem`, `server.key` and `listener.conf`. Raises `UserError` without a name.
+    """
+    if not names:
+        raise UserError("name at least one host name or IP address under which the boards reach the broker")
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    system_user.give(directory)
+    ca, ca_key = _authority(directory)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])]))
+        .issuer_name(ca.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(VALID_FROM)
+        .not_valid_after(VALID_TO)
+        .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    _write(directory / "server.pem", certificate.public_bytes(serialization.Encoding.PEM))
+    _write(directory / "server.key", _private(key), private=True)
+    listener = _LISTENER.format(port=port, host=host, server=directory / "server.pem", key=directory / "server.key")
+    _write(directory / "listener.conf", listener.encode())
+
+
+def _authority(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    if (directory / "ca.key").exists():
+        loaded = serialization.load_pem_private_key((directory / "ca.key").read_bytes(), password=None)
+        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+            raise UserError(f"{directory / 'ca.key'} is not a key this command made; move the directory away")
+        return x509.load_pem_x509_certificate((directory / "ca.pem").read_bytes()), loaded
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Svitlo private CA")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(VALID_FROM)
+        .not_valid_after(VALID_TO)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_CA_USAGE, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    _write(directory / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
+    _write(directory / "ca.der", certificate.public_bytes(serialization.Encoding.DER))
+    # Last: the key is the sign that the pair is whole.
+    _write(directory / "ca.key", _private(key), private=True, ours=True)
+    return certificate, key
+
+
+_CA_USAGE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+def _name(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _write(path: Path, data: bytes, *, private: bool = False, ours: bool = False) -> None:
+    """Write atomically; the broker's user owns what it has to read, the CA's key stays with us."""
+    partial = path.with_name(path.name + ".part")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600 if private else 0o644)
+    partial.write_bytes(data)
+    if (ids := system_user.owner()) is not None and not ours:
+        os.chown(partial, *ids)
+    partial.replace(path)
