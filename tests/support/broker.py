@@ -12,10 +12,12 @@ import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
-from svitlo.accounts import ADMIN, derive_password, write_seed
+from svitlo.accounts.passwords import derive_password
+from svitlo.accounts.roles import ADMIN
+from svitlo.accounts.seed import write_seed
 from svitlo.settings import BrokerAddress
+from svitlo.setup import BROKER_USER, broker_configuration
 from svitlo.stack.mosquitto import EmbeddedMosquitto
-from svitlo.stack.share import shared
 from tests.support.wait import eventually, free_port
 
 SECRET = "the tests' master secret"
@@ -47,6 +49,15 @@ def admin_password() -> str:
 def answers(host: str, port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
         return True
+    return False
+
+
+def speaks_mqtt(host: str, port: int) -> bool:
+    """Whether a CONNECT gets an answer, be it a no: Docker's own proxy takes connections before the broker does."""
+    connect = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x0a\x00\x00"
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=2) as link:
+        link.sendall(connect)
+        return link.recv(1) == b"\x20"
     return False
 
 
@@ -106,9 +117,11 @@ class ContainerBroker:
         self.host = "127.0.0.1"
         self.port = free_port()
         self._data = Path(tempfile.mkdtemp(prefix="svitlo-test-broker-"))
-        self._data.chmod(0o777)
+        # As ourselves, so that the files can be removed again; root goes by the image's own user.
+        self._owner = (os.geteuid(), os.getegid()) if os.geteuid() != 0 else BROKER_USER
         self._container: Any = (
             DockerContainer(MOSQUITTO_IMAGE)
+            .with_kwargs(user="{}:{}".format(*self._owner))
             .with_bind_ports(1883, self.port)
             .with_volume_mapping(str(self._data), "/mosquitto/data", "rw")
             .with_command("mosquitto -c /mosquitto/data/mosquitto.conf")
@@ -116,27 +129,22 @@ class ContainerBroker:
         self._running = False
 
     def start(self) -> None:
-        from testcontainers.core.docker_client import DockerClient
-
         if not (self._data / "mosquitto.conf").exists():
-            text = shared("broker", "mosquitto.conf").read_text()
-            plugin = "/usr/lib/mosquitto_dynamic_security.so"
-            for mark, value in {
-                "@PORT@": "1883",
-                "@HOST@": "",
-                "@PLUGIN@": plugin,
-                "@DATA@": "/mosquitto/data",
-            }.items():
-                text = text.replace(mark, value)
-            (self._data / "mosquitto.conf").write_text(text)
-            write_seed(self._data / "dynamic-security.json", SECRET)
-            (self._data / "dynamic-security.json").chmod(0o666)
+            self._prepare()
         if self._running:
-            DockerClient().client.containers.get(self._container._container.id).start()
+            self._container.get_wrapped_container().start()
         else:
             self._container.start()
             self._running = True
-        eventually(lambda: answers(self.host, self.port), 30, "mosquitto takes connections")
+        eventually(lambda: speaks_mqtt(self.host, self.port), 30, "mosquitto takes connections")
+
+    def _prepare(self) -> None:
+        plugin = "/usr/lib/mosquitto_dynamic_security.so"
+        text = broker_configuration(port=1883, host="", plugin=plugin, directory="/mosquitto/data")
+        (self._data / "mosquitto.conf").write_text(text)
+        write_seed(self._data / "dynamic-security.json", SECRET)
+        for path in (self._data, *self._data.iterdir()):
+            os.chown(path, *self._owner)
 
     def terminate(self) -> None:
         self._container.get_wrapped_container().stop(timeout=15)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ from svitlo.db.session import driver_url
 from svitlo.ids import random_word
 from svitlo.stack import system_user
 from svitlo.stack.postgres import EmbeddedPostgres
+from tests.support.wait import eventually
 
 POSTGRES_IMAGE = os.environ.get("SVITLO_TEST_POSTGRES_IMAGE", "postgres:18")
 TEMPLATE = "svitlo_template"
@@ -65,15 +67,34 @@ class ContainerServer:
     """PostgreSQL in a container."""
 
     def __init__(self) -> None:
-        from testcontainers.postgres import PostgresContainer
+        from testcontainers.core.container import DockerContainer
 
-        self._container: Any = PostgresContainer(POSTGRES_IMAGE, username="svitlo", password="svitlo", dbname="svitlo")
-        self._container.start()
-        host, port = self._container.get_container_host_ip(), self._container.get_exposed_port(5432)
-        self.url = f"postgresql://svitlo:svitlo@{host}:{port}/svitlo"
+        self._container: Any = (
+            DockerContainer(POSTGRES_IMAGE)
+            .with_env("POSTGRES_USER", "svitlo")
+            .with_env("POSTGRES_PASSWORD", "svitlo")
+            .with_env("POSTGRES_DB", "svitlo")
+            .with_command("postgres -c fsync=off")
+            .with_exposed_ports(5432)
+        )
+        try:
+            self._container.start()
+            host, port = self._container.get_container_host_ip(), self._container.get_exposed_port(5432)
+            self.url = f"postgresql://svitlo:svitlo@{host}:{port}/svitlo"
+            eventually(lambda: takes_queries(self.url), 90, "PostgreSQL in its container takes queries")
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         self._container.stop()
+
+
+def takes_queries(url: str) -> bool:
+    with contextlib.suppress(OSError, asyncpg.PostgresError):
+        run_sql(url, "SELECT 1")
+        return True
+    return False
 
 
 def in_database(url: str, name: str) -> str:
