@@ -61,6 +61,11 @@ _CHECKS: dict[str, Any] = {
     "detector": {"ok": True, "message": "online"},
 }
 
+_ERROR = {
+    "code": "bad_cursor",
+    "message": "The cursor is not one this API gave out. Leave it out to begin at the newest.",
+}
+
 
 class DeviceTally(BaseModel):
     """How many devices stand for a site, and how many of them are alive."""
@@ -127,7 +132,7 @@ class Outage(BaseModel):
 class OutagePage(BaseModel):
     """Outages, newest first; `next` continues the list as `cursor`, null at its end."""
 
-    model_config = _model({"items": [_OUTAGE], "next": "AAZEDLJ4d8ABmgAAAABwAIAAAAAAAAAB"})
+    model_config = _model({"items": [_OUTAGE], "next": "AAZguQ6iVcABmgAAAABwAIAAAAAAAAAB"})
 
     items: list[Outage]
     next: str | None
@@ -176,7 +181,7 @@ class Check(BaseModel):
 class ErrorDetail(BaseModel):
     """A word for programs, a sentence for people."""
 
-    model_config = _model({"code": "not_found", "message": "There is no such site for you. ..."})
+    model_config = _model(_ERROR)
 
     code: str
     message: str
@@ -185,7 +190,7 @@ class ErrorDetail(BaseModel):
 class ErrorBody(BaseModel):
     """The one shape of every error."""
 
-    model_config = _model({"error": {"code": "not_found", "message": "There is no such site for you. ..."}})
+    model_config = _model({"error": _ERROR})
 
     error: ErrorDetail
 
@@ -216,8 +221,7 @@ class NotReady(ErrorBody):
 
 def ok(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI entry of a 200 answer: the model's own example stands at the response too."""
-    extra = model.model_config["json_schema_extra"]
-    example = extra["examples"][0] if isinstance(extra, dict) else None  # type: ignore[index]
+    example = model.model_json_schema()["examples"][0]
     return {200: {"model": model, "content": {"application/json": {"example": example}}}}
 
 

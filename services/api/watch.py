@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Protocol
 
@@ -10,6 +11,9 @@ from svitlo.contracts import PayloadError, ServiceStatus, decode_as, topics
 from svitlo.settings import BrokerAddress
 
 log = logging.getLogger(__name__)
+
+_GOODBYE_S = 3.0
+"""Longer than the link takes to say that the service is offline."""
 
 _DETECTOR = topics.service("detector", "")
 
@@ -55,7 +59,16 @@ class BrokerWatch:
 
     async def run(self) -> None:
         """Hold the connection until cancelled."""
-        await self._link.run()
+        link = asyncio.create_task(self._link.run(), name="api-link-connection")
+        try:
+            await asyncio.shield(link)
+        except asyncio.CancelledError:
+            # Once may not do: before Python 3.12 asyncio.wait_for swallows a cancellation that comes together with
+            # what it waited for, here an acknowledgement of the broker.
+            while not link.done():
+                link.cancel()
+                await asyncio.wait([link], timeout=_GOODBYE_S)
+            raise
 
     def _received(self, topic: str, payload: bytes, _retained: bool) -> None:
         if not topic.startswith(_DETECTOR):

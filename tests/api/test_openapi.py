@@ -9,6 +9,8 @@ import pytest
 from fastapi import FastAPI
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from services.api.paging import decode_cursor
+from services.api.schemas import Outage
 from tests.api.records import Records
 
 
@@ -43,6 +45,13 @@ def test_every_success_has_an_example_of_its_own_schema(document: dict[str, Any]
 def test_every_schema_has_an_example(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     assert [name for name, schema in schemas.items() if schema["type"] == "object" and not schema.get("examples")] == []
+
+
+def test_the_example_cursor_leads_behind_the_example_row(document: dict[str, Any]) -> None:
+    example = document["components"]["schemas"]["OutagePage"]["examples"][0]
+    position = decode_cursor(example["next"])
+    row = Outage.model_validate(example["items"][0])
+    assert (position.started_lo, position.id) == (row.started_lo, row.id)
 
 
 def test_every_error_has_the_one_shape(document: dict[str, Any]) -> None:

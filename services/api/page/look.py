@@ -9,10 +9,10 @@ from svitlo.contracts import SiteStateWord
 
 STYLE = """
 :root{color-scheme:light dark;--bg:#f4f2ec;--card:#fffefa;--line:#dfdbd0;--ink:#1d1f24;--soft:#5c5f68;
---on:#ffd54a;--on-ink:#3b2c00;--off:#2b303b;--off-ink:#f3f4f7;--mid:#e4e1d8;--mid-ink:#33363d;
+--on:#ffd54a;--on-ink:#3b2c00;--off:#2b303b;--off-ink:#f3f4f7;--off-line:#2b303b;--glow:#a87900;--mid:#e4e1d8;--mid-ink:#33363d;
 --warn:#fff0c9;--warn-line:#c98a00;--warn-ink:#4d3500;--link:#1d55b3}
 @media (prefers-color-scheme:dark){:root{--bg:#101216;--card:#1a1d23;--line:#2d323c;--ink:#eceef2;--soft:#a3a9b6;
---on:#ffd54a;--on-ink:#2e2200;--off:#000;--off-ink:#d5d9e2;--mid:#343a46;--mid-ink:#e6e8ee;
+--on:#ffd54a;--on-ink:#2e2200;--off:#000;--off-ink:#f1f3f7;--off-line:#8b93a3;--glow:#ffd54a;--mid:#343a46;--mid-ink:#e6e8ee;
 --warn:#3a2c06;--warn-line:#e0a526;--warn-ink:#ffe6ad;--link:#8fb8ff}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:1rem/1.45 system-ui,-apple-system,"Segoe UI",Roboto,
@@ -20,13 +20,14 @@ body{margin:0;background:var(--bg);color:var(--ink);font:1rem/1.45 system-ui,-ap
 .wrap{max-width:42rem;margin:0 auto;padding:1rem 1rem 2rem}
 header{display:flex;justify-content:space-between;align-items:center;gap:1rem}
 .brand{display:flex;align-items:center;gap:.4rem;font-weight:650}
-.brand svg{width:1.4rem;height:1.4rem}
+.brand svg{width:1.4rem;height:1.4rem;color:var(--glow)}
 nav{display:flex;gap:.25rem;font-size:.9rem}
 nav a,nav b{padding:.3rem .5rem}
 a{color:var(--link);text-underline-offset:.15em}
 a:focus-visible{outline:3px solid var(--link);outline-offset:2px;border-radius:.25rem}
 h1{font-size:clamp(1.7rem,7.5vw,2.6rem);line-height:1.15;letter-spacing:-.015em;margin:1.5rem 0 1rem;text-wrap:balance}
-.share{display:block;width:100%;height:.6rem;border-radius:.3rem;margin:0 0 1.25rem;background:var(--mid)}
+.share{display:block;width:100%;height:.6rem;border-radius:.3rem;margin:0 0 1.25rem;background:var(--mid);
+outline:1px solid var(--line)}
 .share .lit{fill:var(--on)}.share .dark{fill:var(--off)}.share .rest{fill:var(--mid)}
 .warn{display:flex;gap:.75rem;background:var(--warn);color:var(--warn-ink);border-left:.3rem solid var(--warn-line);
 border-radius:.5rem;padding:.75rem 1rem;margin:1rem 0}
@@ -39,9 +40,10 @@ h2{font-size:1.15rem;line-height:1.3;margin:0;overflow-wrap:anywhere}
 font-weight:650;background:var(--mid);color:var(--mid-ink);border:1px solid transparent}
 .state svg{width:1.25rem;height:1.25rem;flex:none}
 .on,.late{background:var(--on);color:var(--on-ink)}
-.off,.backup{background:var(--off);color:var(--off-ink);border-color:var(--line)}
+.off,.backup{background:var(--off);color:var(--off-ink);border-color:var(--off-line)}
 .last{margin:.55rem 0 0;color:var(--soft);font-size:.92rem}
 .when{font-variant-numeric:tabular-nums}
+.whole{white-space:nowrap}
 footer{margin-top:1.75rem;color:var(--soft);font-size:.9rem}
 footer p{margin:.25rem 0}
 """

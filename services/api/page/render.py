@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 from zoneinfo import ZoneInfo
 
@@ -34,7 +34,12 @@ class View:
         """A moment as a `time` element."""
         machine = moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         told = escape(tell_moment(self.words, moment, self.now, self.zone))
-        return f'<time datetime="{machine}">{told}</time>'
+        return f'<time class="whole" datetime="{machine}">{told}</time>'
+
+    def duration(self, duration: timedelta, pattern: str = "{duration}") -> str:
+        """A duration, in a phrase of ours, on one line."""
+        told = pattern.format(duration=tell_duration(self.words, duration))
+        return f'<span class="whole">{escape(told)}</span>'
 
 
 def render(view: View, places: Sequence[Place], *, fresh: bool) -> str:
@@ -120,29 +125,33 @@ def _place(view: View, place: Place) -> str:
     if place.since is None:
         since = escape(words.no_data)
     else:
-        going = words.going.format(duration=tell_duration(words, view.now - place.since))
-        since = f"{escape(words.since).format(moment=view.moment(place.since))} · {escape(going)}"
+        going = view.duration(view.now - place.since, words.going)
+        since = f"{escape(words.since).format(moment=view.moment(place.since))} · {going}"
     return (
         f"<li><h2>{escape(place.name)}</h2>"
         f'<p class="now"><span class="state {state.value}">{look.icon(look.ICONS[state])}'
         f'{escape(words.states[state])}</span> <span class="when">{since}</span></p>'
-        f'<p class="last when">{_last(view, place)}</p></li>'
+        f"{_last(view, place)}</li>"
     )
 
 
 def _last(view: View, place: Place) -> str:
     words = view.words
     off = place.power is PowerState.OFF
-    if place.last_outage is None:
-        return "" if off else escape(words.no_outages)
-    label = words.previous_outage if off else words.last_outage
-    return f"{escape(label)}: {_span(view, place.last_outage)}"
+    if place.last_outage is not None:
+        label = words.previous_outage if off else words.last_outage
+        told = f"{escape(label)}: {_span(view, place.last_outage)}"
+    elif off or place.since is None:
+        return ""  # nothing before this outage, or nothing known at all
+    else:
+        told = escape(words.no_outages)
+    return f'<p class="last when">{told}</p>'
 
 
 def _span(view: View, span: Span) -> str:
-    length = escape(tell_duration(view.words, span.end - span.start))
+    length = view.duration(span.end - span.start)
     start, end = view.moment(span.start), view.moment(span.end)
     if span.start.astimezone(view.zone).date() == span.end.astimezone(view.zone).date():
         clock = f"{span.end.astimezone(view.zone):%H:%M}"
-        return f"{start}–{clock} · {length}"
+        return f'<span class="whole">{start}–{clock}</span> · {length}'
     return f"{start} – {end} · {length}"
