@@ -1,0 +1,1 @@
+"""The Telegram bot people talk to."""

@@ -1,0 +1,125 @@
+"""Fetches what people say to the bot and hands it to the commands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from aiogram import Bot, Dispatcher
+from aiogram.exceptions import AiogramError
+from aiogram.types import BotCommand, Update
+
+from services.notifier.bot.answers import Answers
+from services.notifier.bot.commands import COMMANDS, Commands
+from services.notifier.channels.base import ChannelClosedError
+from services.notifier.channels.telegram import TIMEOUT_S, make_bot, translate
+from services.notifier.pacing import Pace
+from services.notifier.texts import LANGUAGES, words
+from svitlo.bus import Backoff
+
+log = logging.getLogger(__name__)
+
+
+class Poller:
+    """Long polling by one bot; a batch of updates is confirmed once all of it is handled."""
+
+    def __init__(
+        self,
+        token: str,
+        commands: Commands,
+        pace: Pace,
+        *,
+        language: str,
+        api_url: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        poll_s: int = 25,
+        closed_s: float = 60.0,
+    ) -> None:
+        self._token = token
+        self._language = language
+        self._poll_s = poll_s
+        self._timeout_s = timeout_s
+        self._closed_s = closed_s
+        self._bot: Bot = make_bot(token, api_url, timeout_s)
+        self._bot.session.middleware(Answers(pace))
+        self._dispatcher = Dispatcher(disable_fsm=True)
+        self._dispatcher.include_router(commands.router())
+        self._offset: int | None = None
+        self._introduced = False
+
+    async def run(self) -> None:
+        """Poll until cancelled, whatever Telegram says; a fault is told once, until it changes."""
+        backoff, said = Backoff(first_s=0.5, limit_s=30.0), ""
+        while True:
+            try:
+                if not self._introduced:
+                    await self._introduce()
+                updates = await self._fetch()
+            except (AiogramError, TimeoutError) as error:
+                fault = translate(error, self._token)
+                if str(fault) != said:
+                    log.warning("no commands are read: %s", fault)
+                    said = str(fault)
+                if isinstance(fault, ChannelClosedError):
+                    await asyncio.sleep(self._closed_s)
+                else:
+                    await backoff.wait()
+                continue
+            backoff.reset()
+            said = ""
+            await self._handle(updates)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._bot.session.close()
+
+    async def _introduce(self) -> None:
+        """Tell Telegram that we poll, and the menu of commands in each language (the default for all others)."""
+        async with asyncio.timeout(3 * self._timeout_s):
+            await self._bot.delete_webhook()
+            for language in LANGUAGES:
+                await self._bot.set_my_commands(_menu(language), language_code=language)
+            await self._bot.set_my_commands(_menu(self._language))
+        self._introduced = True
+
+    async def _fetch(self) -> list[Update]:
+        wait_s = self._poll_s + self._timeout_s
+        async with asyncio.timeout(wait_s):
+            return await self._bot.get_updates(
+                offset=self._offset,
+                timeout=self._poll_s,
+                allowed_updates=self._dispatcher.resolve_used_update_types(),
+                request_timeout=int(wait_s) + 1,
+            )
+
+    async def _handle(self, updates: Sequence[Update]) -> None:
+        """Chats side by side, each chat's updates one after another."""
+        if not updates:
+            return
+        async with asyncio.TaskGroup() as group:
+            for chat, said in groupby(sorted(updates, key=_chat_of), key=_chat_of):
+                group.create_task(self._converse(list(said)), name=f"conversation {chat}")
+        self._offset = updates[-1].update_id + 1
+
+    async def _converse(self, updates: Sequence[Update]) -> None:
+        for update in updates:
+            try:
+                await self._dispatcher.feed_update(self._bot, update)
+            except (AiogramError, TimeoutError) as error:
+                log.warning("an answer was not delivered: %s", translate(error, self._token))
+            except Exception:
+                # The outermost frame of a conversation: one broken answer must not end all others.
+                log.exception("update %d could not be handled", update.update_id)
+
+
+def _menu(language: str) -> list[BotCommand]:
+    spoken = words(language)
+    return [BotCommand(command=name, description=spoken.say(f"command-{name}")) for name in COMMANDS]
+
+
+def _chat_of(update: Update) -> int:
+    event: Any = update.message or update.my_chat_member or (update.callback_query and update.callback_query.message)
+    return event.chat.id if event else 0

@@ -1,0 +1,1 @@
+"""Ways out: where alerts are delivered, and what can go wrong there."""

@@ -1,0 +1,71 @@
+"""What a channel is, and its errors.
+
+ChannelError
+├── TryLaterError            nothing wrong with the message: network, server fault, time-out
+│   └── FloodError           too many messages: the whole channel waits
+├── ChannelClosedError       the channel refuses us altogether (wrong token)
+├── ChatGoneError            the chat cannot be reached any more (blocked, deleted, kicked out)
+├── ChatMovedError           the chat has another id now
+└── MessageRefusedError      this message will never be taken
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from svitlo.contracts import EventKind
+from svitlo.errors import SvitloError
+
+
+class Channel(Protocol):
+    """Somewhere messages go."""
+
+    platform: str
+
+    def escape(self, text: str) -> str:
+        """Make text safe to stand in a message."""
+        ...
+
+    async def send(self, chat_id: int, text: str, kind: EventKind) -> int | None:
+        """Deliver one alert and return the channel's id of the message, if it has one. Raises `ChannelError`."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class ChannelError(SvitloError):
+    """A message was not delivered; the text says why and holds no secret."""
+
+
+class TryLaterError(ChannelError):
+    """It may work later."""
+
+
+class FloodError(TryLaterError):
+    """Nothing may be sent for `retry_after_s` seconds."""
+
+    def __init__(self, reason: str, retry_after_s: float) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class ChannelClosedError(ChannelError):
+    """The channel refuses us; only its configuration can change that."""
+
+
+class ChatGoneError(ChannelError):
+    """The chat cannot be reached until someone there comes back to us."""
+
+
+class ChatMovedError(ChannelError):
+    """The chat lives on under `chat_id`."""
+
+    def __init__(self, reason: str, chat_id: int) -> None:
+        super().__init__(reason)
+        self.chat_id = chat_id
+
+
+class MessageRefusedError(ChannelError):
+    """The channel will never take this message."""

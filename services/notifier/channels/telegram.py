@@ -1,0 +1,109 @@
+"""Telegram as a channel: one call, and aiogram's errors translated once."""
+
+from __future__ import annotations
+
+import html
+
+from aiogram import Bot
+from aiogram.client.default import DefaultBotProperties
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
+from aiogram.exceptions import (
+    AiogramError,
+    TelegramBadRequest,
+    TelegramForbiddenError,
+    TelegramMigrateToChat,
+    TelegramNetworkError,
+    TelegramNotFound,
+    TelegramRetryAfter,
+    TelegramServerError,
+    TelegramUnauthorizedError,
+)
+from aiogram.utils.token import TokenValidationError
+
+from services.notifier.channels.base import (
+    ChannelClosedError,
+    ChannelError,
+    ChatGoneError,
+    ChatMovedError,
+    FloodError,
+    MessageRefusedError,
+    TryLaterError,
+)
+from svitlo.contracts import EventKind
+
+TIMEOUT_S = 10.0
+
+_GONE = (
+    "chat not found",
+    "peer_id_invalid",
+    "user is deactivated",
+    "have no rights to send a message",
+    "not enough rights to send",
+    "chat_write_forbidden",
+    "chat_restricted",
+)
+"""Words of a 400 that mean the chat is closed to us, whatever the message."""
+
+
+def make_bot(token: str, api_url: str | None, timeout_s: float = TIMEOUT_S) -> Bot:
+    """A bot of aiogram's on Telegram's server or another one. Raises `ChannelClosedError` for a malformed token."""
+    server = TelegramAPIServer.from_base(api_url) if api_url else PRODUCTION
+    try:
+        return Bot(
+            token,
+            session=AiohttpSession(api=server, timeout=timeout_s),
+            default=DefaultBotProperties(parse_mode="HTML", link_preview_is_disabled=True),
+        )
+    except TokenValidationError:
+        raise ChannelClosedError("SVITLO_TELEGRAM_TOKEN does not look like a bot's token") from None
+
+
+def translate(error: AiogramError | TimeoutError, token: str) -> ChannelError:
+    """Our error for one of aiogram's; the token, which is part of every address, is taken out of its text."""
+    text = str(getattr(error, "message", error)).replace(token, "<token>").partition("\n")[0][:200]
+    match error:
+        case TelegramRetryAfter():
+            return FloodError(f"Telegram asks to wait {error.retry_after} s", float(error.retry_after))
+        case TelegramMigrateToChat():
+            return ChatMovedError(f"moved to {error.migrate_to_chat_id}", error.migrate_to_chat_id)
+        case TelegramForbiddenError():
+            return ChatGoneError(text)
+        case TelegramUnauthorizedError() | TelegramNotFound():
+            # Telegram says "not found" of a method's address whose token it does not know.
+            return ChannelClosedError(f"Telegram does not accept SVITLO_TELEGRAM_TOKEN: {text}")
+        case TelegramBadRequest():
+            gone = any(words in text.lower() for words in _GONE)
+            return ChatGoneError(text) if gone else MessageRefusedError(text)
+        case TimeoutError():
+            return TryLaterError("Telegram did not answer in time")
+        case TelegramNetworkError() | TelegramServerError():
+            return TryLaterError(text)
+    # A proxy's error page, an answer that cannot be read, a code nobody knows: passing until proved otherwise.
+    return TryLaterError(f"Telegram answered strangely: {text}")
+
+
+class TelegramChannel:
+    """Sends alerts as a Telegram bot."""
+
+    platform = "telegram"
+
+    def __init__(self, token: str, api_url: str | None = None, timeout_s: float = TIMEOUT_S) -> None:
+        self._token = token
+        self._bot = make_bot(token, api_url, timeout_s)
+
+    def escape(self, text: str) -> str:
+        """Escape for Telegram's HTML."""
+        return html.escape(text, quote=False)
+
+    async def send(self, chat_id: int, text: str, kind: EventKind) -> int | None:
+        """Send one alert; returns the message's id. Raises `ChannelError`."""
+        try:
+            message = await self._bot.send_message(chat_id, text)
+        except (AiogramError, TimeoutError) as error:
+            raise translate(error, self._token) from None  # what it came from may hold the token
+        return message.message_id
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._bot.session.close()

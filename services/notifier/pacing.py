@@ -1,0 +1,111 @@
+"""When the next message may go out: rates, the shared flood wait, retries. Times are monotonic seconds."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most `limit` messages in any `period_s`."""
+
+    limit: int
+    period_s: float
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Rates of a channel as a whole, of one chat, and of one group."""
+
+    overall: Rate
+    chat: Rate
+    group: Rate
+
+
+TELEGRAM = Rates(overall=Rate(7, 0.25), chat=Rate(3, 3.0), group=Rate(20, 60.0))
+"""Telegram takes about 30 messages a second from a bot, 1 a second in a chat, 20 a minute in a group
+(core.telegram.org/bots/faq). 28 a second in even portions, so that no second ever sees more."""
+
+UNLIMITED = Rates(overall=Rate(1000, 1.0), chat=Rate(1000, 1.0), group=Rate(1000, 1.0))
+
+
+class Window:
+    """The moments of the latest messages, as many as a rate allows in its period."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._taken: deque[float] = deque()
+
+    def room(self, now: float) -> int:
+        """How many messages may go out now."""
+        while self._taken and self._taken[0] <= now - self._rate.period_s:
+            self._taken.popleft()
+        return self._rate.limit - len(self._taken)
+
+    def wait(self, now: float) -> float:
+        """Seconds until there is room; 0 if there is."""
+        return 0.0 if self.room(now) > 0 else self._taken[0] + self._rate.period_s - now
+
+    def take(self, now: float) -> None:
+        """Note a message."""
+        self._taken.append(now)
+
+    def unused(self, now: float) -> bool:
+        """Whether nothing was sent within the period."""
+        return self.room(now) == self._rate.limit
+
+
+class Pace:
+    """Keeps the rates of one channel; a flood wait stops all of it."""
+
+    def __init__(self, rates: Rates) -> None:
+        self._rates = rates
+        self._overall = Window(rates.overall)
+        self._chats: dict[int, Window] = {}
+        self._flood_until = 0.0
+
+    def flood(self, now: float, wait_s: float) -> None:
+        """Send nothing at all for `wait_s`."""
+        self._flood_until = max(self._flood_until, now + wait_s)
+
+    def flooded(self, now: float) -> float:
+        """Seconds of flood wait that are left."""
+        return max(0.0, self._flood_until - now)
+
+    def room(self, now: float) -> int:
+        """How many messages the channel as a whole may send now."""
+        return 0 if self.flooded(now) else max(0, self._overall.room(now))
+
+    def full_chats(self, now: float) -> set[int]:
+        """The chats that must wait."""
+        for chat in [chat for chat, window in self._chats.items() if window.unused(now)]:
+            del self._chats[chat]
+        return {chat for chat, window in self._chats.items() if window.wait(now) > 0}
+
+    def take(self, chat: int, *, group: bool, now: float) -> None:
+        """Note a message to a chat."""
+        self._overall.take(now)
+        rate = self._rates.group if group else self._rates.chat
+        self._chats.setdefault(chat, Window(rate)).take(now)
+
+    def next_change(self, now: float) -> float | None:
+        """Seconds until something that must wait now may go out; None if nothing waits."""
+        waits = [self.flooded(now), self._overall.wait(now), *(window.wait(now) for window in self._chats.values())]
+        return min((wait for wait in waits if wait > 0), default=None)
+
+
+@dataclass(frozen=True)
+class Retries:
+    """Exponential retries: 0.5, 1, 2 .. `longest_s` with jitter, for `give_up_s` after the alert was owed."""
+
+    first_s: float = 0.5
+    longest_s: float = 300.0
+    give_up_s: float = 86_400.0
+    random: random.Random = field(default_factory=random.Random)
+
+    def delay(self, attempts: int) -> float:
+        """Seconds to wait after that many failed attempts (1 or more)."""
+        full = min(self.longest_s, self.first_s * 2.0 ** min(attempts - 1, 30))
+        return full * self.random.uniform(0.5, 1.0)

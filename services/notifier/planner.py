@@ -1,0 +1,71 @@
+"""From the event log to deliveries: who is owed what, exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from services.notifier import store
+from services.notifier.views import ALERT_KINDS
+from svitlo.db import log as event_log
+from svitlo.db.session import Database
+
+CONSUMER = "notifier"
+
+
+class Planner:
+    """Follows the log by its own position; a wake-up makes it look at once, else it looks every `poll_s`."""
+
+    def __init__(
+        self,
+        database: Database,
+        on_planned: Callable[[], None],
+        *,
+        poll_s: float = 2.0,
+        recheck_s: float = 0.05,
+        batch: int = 200,
+    ) -> None:
+        self._database = database
+        self._on_planned = on_planned
+        self._poll_s = poll_s
+        self._recheck_s = recheck_s
+        self._batch = batch
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be something new in the log."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Plan until cancelled. Raises `DatabaseUnavailableError`; running again goes on where it stopped."""
+        pause = self._poll_s
+        while True:
+            self._wake.clear()
+            if await self.plan_batch():
+                continue
+            # A wake-up may outrun the commit it announces, so look again soon, then ever more seldom.
+            pause = self._recheck_s if await self._woken(pause) else min(2 * pause, self._poll_s)
+
+    async def plan_batch(self) -> bool:
+        """Turn the next events into deliveries and move on, in one transaction; False if there are none.
+
+        The first time ever this begins at the end of the log: nobody is told old news.
+        """
+        async with self._database.transaction() as session:
+            after = await event_log.offset(session, CONSUMER, start_at_end=True)
+            events = await event_log.read(session, after, self._batch)
+            if not events:
+                return False
+            last = events[-1].seq
+            owed = await store.plan(session, after, last, ALERT_KINDS)
+            await event_log.advance(session, CONSUMER, last)
+        if owed:
+            self._on_planned()
+        return True
+
+    async def _woken(self, timeout_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._wake.wait()
+        return self._wake.is_set()

@@ -1,0 +1,192 @@
+"""Makes the deliveries: claims what is due, keeps the pace, and writes down what came of each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.notifier import store
+from services.notifier.channels.base import (
+    Channel,
+    ChannelClosedError,
+    ChatGoneError,
+    ChatMovedError,
+    FloodError,
+    MessageRefusedError,
+    TryLaterError,
+)
+from services.notifier.pacing import Pace, Retries
+from services.notifier.store import Claimed
+from services.notifier.texts import words
+from services.notifier.views import Reader, alert_text
+from svitlo.bus import Backoff
+from svitlo.clock import utc_now
+from svitlo.db.session import Database
+from svitlo.errors import DatabaseUnavailableError
+
+log = logging.getLogger(__name__)
+
+SHORTEST_PAUSE_S = 0.05
+"""Between two looks for what is overdue but cannot be claimed (another sender holds it)."""
+
+Outcome = Callable[[AsyncSession], Awaitable[None]]
+"""What to write down about a delivery."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long the sender waits for what; seconds but `at_once`, the number of calls under way together."""
+
+    call_s: float = 10.0
+    poll_s: float = 2.0
+    closed_s: float = 60.0
+    drain_s: float = 4.0
+    at_once: int = 24
+    retries: Retries = field(default_factory=Retries)
+
+    @property
+    def lease_s(self) -> float:
+        """How long a claim holds: the call, and time to write down its outcome."""
+        return 2 * self.call_s
+
+
+class Sender:
+    """Delivers over one channel until cancelled; `wake` says that something new is owed."""
+
+    def __init__(
+        self,
+        database: Database,
+        channel: Channel,
+        pace: Pace,
+        zone: ZoneInfo,
+        *,
+        patience: Patience | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._database = database
+        self._channel = channel
+        self._pace = pace
+        self._zone = zone
+        self._patience = patience or Patience()
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._busy: dict[int, asyncio.Task[None]] = {}
+        self._closed_said = ""
+
+    def wake(self) -> None:
+        """Look for due deliveries now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until cancelled. Raises `DatabaseUnavailableError`; running again goes on."""
+        while True:
+            self._wake.clear()
+            pause = await self._round()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+
+    async def drain(self) -> None:
+        """Let the calls under way end, and be written down, before the rest is given up."""
+        if self._busy:
+            await asyncio.wait(self._busy.values(), timeout=self._patience.drain_s)
+        for task in list(self._busy.values()):
+            task.cancel()
+        await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    async def _round(self) -> float:
+        """Start what may be sent now; returns the seconds until there may be more."""
+        now = time.monotonic()
+        room = min(self._patience.at_once - len(self._busy), self._pace.room(now))
+        waits = [self._patience.poll_s]
+        if room > 0:
+            held = self._pace.full_chats(now) | self._busy.keys()
+            async with self._database.transaction() as session:
+                claimed = await store.claim(session, self._channel.platform, room, held, self._patience.lease_s)
+                due = await store.next_due(session, self._channel.platform, held)
+            for delivery in claimed:
+                self._start(delivery)
+            if due is not None:
+                waits.append(max(due, SHORTEST_PAUSE_S))
+            if len(claimed) == room:
+                return 0.0
+        if (change := self._pace.next_change(time.monotonic())) is not None:
+            waits.append(change)
+        return min(waits)
+
+    def _start(self, delivery: Claimed) -> None:
+        self._pace.take(delivery.chat, group=delivery.chat_id < 0, now=time.monotonic())
+        task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.id}")
+        self._busy[delivery.chat] = task
+        task.add_done_callback(partial(self._ended, delivery))
+
+    def _ended(self, delivery: Claimed, task: asyncio.Task[None]) -> None:
+        del self._busy[delivery.chat]
+        self.wake()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The claim runs out by itself, and the delivery is tried again.
+            log.error("delivery %d went wrong", delivery.id, exc_info=error)
+
+    async def _deliver(self, delivery: Claimed) -> None:
+        outcome = await self._attempt(delivery)
+        backoff = Backoff()
+        while True:
+            try:
+                async with self._database.transaction() as session:
+                    await outcome(session)
+            except DatabaseUnavailableError:
+                # Made but not written down, it would be made again: so this does not give up.
+                await backoff.wait()
+            else:
+                return
+
+    async def _attempt(self, delivery: Claimed) -> Outcome:
+        reader = Reader(words=words(delivery.language), zone=self._zone, now=self._clock(), escape=self._channel.escape)
+        said = alert_text(delivery.alert, reader)
+        try:
+            async with asyncio.timeout(self._patience.call_s):
+                message_id = await self._channel.send(delivery.chat_id, said, delivery.alert.kind)
+        except TimeoutError:
+            return self._later(delivery, f"no answer within {self._patience.call_s:g} s")
+        except FloodError as error:
+            log.warning("%s; nothing is sent until then", error)
+            self._pace.flood(time.monotonic(), error.retry_after_s)
+            return self._later(delivery, str(error), error.retry_after_s)
+        except TryLaterError as error:
+            return self._later(delivery, str(error))
+        except ChannelClosedError as error:
+            self._say_closed(str(error))
+            self._pace.flood(time.monotonic(), self._patience.closed_s)
+            return self._later(delivery, str(error), self._patience.closed_s)
+        except ChatGoneError as error:
+            log.info("chat %d is closed to us: %s", delivery.chat_id, error)
+            return partial(store.close_chat, chat=delivery.chat, reason=str(error))
+        except ChatMovedError as error:
+            return partial(store.move_chat, chat=delivery.chat, chat_id=error.chat_id)
+        except MessageRefusedError as error:
+            log.warning("delivery %d was refused: %s", delivery.id, error)
+            return partial(store.fail, delivery=delivery.id, error=str(error))
+        self._closed_said = ""
+        return partial(store.mark_sent, delivery=delivery.id, message_id=message_id, said=said)
+
+    def _later(self, delivery: Claimed, reason: str, delay_s: float | None = None) -> Outcome:
+        retries = self._patience.retries
+        delay = retries.delay(delivery.attempts) if delay_s is None else delay_s
+        if delivery.age_s + delay > retries.give_up_s:
+            log.error("delivery %d is given up: %s", delivery.id, reason)
+            return partial(store.fail, delivery=delivery.id, error=reason)
+        return partial(store.retry, delivery=delivery.id, delay_s=delay, error=reason)
+
+    def _say_closed(self, reason: str) -> None:
+        if reason != self._closed_said:
+            log.error("%s; alerts wait", reason)
+            self._closed_said = reason
