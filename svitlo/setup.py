@@ -14,7 +14,9 @@ from urllib.parse import quote, urlsplit
 import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy.exc import DBAPIError
 
-from svitlo.accounts import SERVICES, derive_password, service_account, write_seed
+from svitlo.accounts.passwords import derive_password
+from svitlo.accounts.roles import SERVICES, service_account
+from svitlo.accounts.seed import write_seed
 from svitlo.db import migrate
 from svitlo.errors import ConfigurationError
 from svitlo.settings import Settings

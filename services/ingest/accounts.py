@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 
-from svitlo.accounts import ADMIN, DynamicSecurity, derive_password, sync_accounts
-from svitlo.accounts.sync import wanted_accounts
+from svitlo.accounts.dynsec import DynamicSecurity
+from svitlo.accounts.passwords import derive_password
+from svitlo.accounts.roles import ADMIN
+from svitlo.accounts.sync import sync_accounts, wanted_accounts
 from svitlo.db.session import Database
 from svitlo.errors import AccountError, BrokerUnavailableError, DatabaseUnavailableError
 from svitlo.settings import BrokerAddress

@@ -75,8 +75,10 @@ def with_session(where: Target, work: Callable[[Any], Awaitable[T]]) -> T:
 
 def change_accounts(where: Target, work: Callable[[Any], Awaitable[T]]) -> T:
     """Run `work(session)` in one transaction, then bring the broker's accounts in step at once."""
-    from svitlo.accounts import ADMIN, DynamicSecurity, derive_password, sync_accounts
-    from svitlo.accounts.sync import wanted_accounts
+    from svitlo.accounts.dynsec import DynamicSecurity
+    from svitlo.accounts.passwords import derive_password
+    from svitlo.accounts.roles import ADMIN
+    from svitlo.accounts.sync import sync_accounts, wanted_accounts
     from svitlo.db.session import Database
 
     async def run() -> T:

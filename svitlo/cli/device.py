@@ -15,7 +15,7 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The device's id.")]
 
 
 def _credentials(where: Target, device_id: str, generation: int) -> dict[str, str]:
-    from svitlo.accounts import derive_password
+    from svitlo.accounts.passwords import derive_password
 
     return {
         "device_id": device_id,

@@ -32,7 +32,7 @@ def add(
 ) -> None:
     """Add a key and show it once."""
     from svitlo import registry
-    from svitlo.accounts import derive_password
+    from svitlo.accounts.passwords import derive_password
 
     async def work(session: Any) -> tuple[registry.KeyRow, str | None]:
         return await registry.add_key(session, name, kind.value)

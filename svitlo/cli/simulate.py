@@ -93,7 +93,7 @@ async def _run(
     seed: int,
     rates: Rates,
 ) -> None:
-    from svitlo.accounts import derive_password
+    from svitlo.accounts.passwords import derive_password
     from svitlo.simulator.board import VirtualBoard
     from svitlo.simulator.fleet import SimulatedFleet
     from svitlo.simulator.plan import draw

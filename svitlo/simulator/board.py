@@ -158,7 +158,6 @@ class VirtualBoard:
         client.on_connect = self._on_connect
         client.on_disconnect = lambda *_: self._lost.set()
         client.on_message = self._on_message
-        loop = asyncio.get_running_loop()
         _join_loop(client)
         self._client = client
         try:
@@ -231,13 +230,16 @@ def _join_loop(client: mqtt.Client) -> None:
         loop.add_reader(sock, client.loop_read)
 
     def closed(_client: mqtt.Client, _data: Any, sock: Any) -> None:
-        loop.remove_reader(sock)
+        if sock.fileno() >= 0:  # else we have closed it ourselves
+            loop.remove_reader(sock)
 
     def wants_write(_client: mqtt.Client, _data: Any, sock: Any) -> None:
-        loop.add_writer(sock, client.loop_write)
+        if sock.fileno() >= 0:
+            loop.add_writer(sock, client.loop_write)
 
     def has_written(_client: mqtt.Client, _data: Any, sock: Any) -> None:
-        loop.remove_writer(sock)
+        if sock.fileno() >= 0:
+            loop.remove_writer(sock)
 
     client.on_socket_open = opened
     client.on_socket_close = closed

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 from svitlo import registry
-from svitlo.accounts import ADMIN, DynamicSecurity, derive_password, sync_accounts
-from svitlo.accounts.sync import wanted_accounts
+from svitlo.accounts.dynsec import DynamicSecurity
+from svitlo.accounts.passwords import derive_password
+from svitlo.accounts.roles import ADMIN
+from svitlo.accounts.sync import sync_accounts, wanted_accounts
 from svitlo.db.session import Database
 from svitlo.errors import StackError
 from svitlo.settings import BrokerAddress

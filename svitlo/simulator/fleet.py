@@ -51,6 +51,8 @@ class SimulatedFleet:
                 tasks.append(asyncio.create_task(self._happen(happening, tell), name=f"{happening.kind}"))
             await _until(began + duration_s)
         finally:
+            # The end of a simulation is no outage.
+            await asyncio.gather(*(board.goodbye() for board in self.boards.values()), return_exceptions=True)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

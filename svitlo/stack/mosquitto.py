@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from svitlo.accounts import write_seed
+from svitlo.accounts.seed import write_seed
 from svitlo.errors import StackError
 from svitlo.stack import system_user
 from svitlo.stack.share import shared

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from svitlo import registry
-from svitlo.accounts import DynamicSecurity, sync_accounts
-from svitlo.accounts.sync import SyncReport, wanted_accounts
+from svitlo.accounts.dynsec import DynamicSecurity
+from svitlo.accounts.sync import SyncReport, sync_accounts, wanted_accounts
 from svitlo.db.session import Database
 from svitlo.settings import BrokerAddress
 from tests.support.broker import SECRET, Broker, address, admin_password

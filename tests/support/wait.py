@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def eventually(condition: Callable[[], T], timeout_s: float = 10.0, what: str = 
         time.sleep(0.02)
 
 
-async def eventually_async(condition: Callable[[], T | Awaitable[T]], timeout_s: float = 10.0, what: str = "") -> Any:
+async def eventually_async(condition: Callable[[], Any], timeout_s: float = 10.0, what: str = "") -> Any:
     """The same for conditions that are awaited."""
     deadline = time.monotonic() + timeout_s
     while True:

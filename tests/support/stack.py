@@ -1,0 +1,119 @@
+"""The whole stack as a newcomer runs it: `svitlo up` as a process of its own, used through the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from svitlo.simulator.micropython import MicroPythonBoard, UmqttSource
+from tests.support.wait import eventually, free_port
+
+
+class StackUnderTest:
+    """`svitlo up` on free ports with a data directory of its own."""
+
+    def __init__(self, directory: Path, **env: str) -> None:
+        self.directory = directory
+        self.http_port, self.mqtt_port = free_port(), free_port()
+        self._env = {name: value for name, value in os.environ.items() if not name.startswith("SVITLO_")} | env
+        self._process: subprocess.Popen[bytes] | None = None
+        self._out = directory.with_suffix(".out")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def http_url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def start(self, timeout_s: float = 60) -> None:
+        with self._out.open("ab") as out:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "svitlo", "up", "--data-dir", str(self.directory)),
+                    *("--http-port", str(self.http_port), "--mqtt-port", str(self.mqtt_port)),
+                ],
+                env=self._env,
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+            )
+        eventually(self._announced, timeout_s, f"svitlo up is ready; it said: {self.output()}")
+
+    def _announced(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"svitlo up ended: {self.output()}"
+        try:
+            return bool(json.loads((self.directory / "run" / "stack.json").read_text())["pid"] == self._process.pid)
+        except (OSError, ValueError):
+            return False
+
+    def output(self) -> str:
+        return self._out.read_text(errors="replace") if self._out.exists() else ""
+
+    def log(self, name: str) -> str:
+        return (self.directory / "log" / f"{name}.log").read_text(errors="replace")
+
+    def stop(self) -> int:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(45)
+
+    def children(self) -> dict[str, int]:
+        """Process ids of the stack's parts by name."""
+        noted = json.loads((self.directory / "run" / "children.json").read_text())
+        return {entry["name"]: entry["pid"] for entry in noted}
+
+    def kill_everything(self) -> None:
+        """kill -9 of the supervisor and every part."""
+        pids = [self.pid, *self.children().values()]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait(10)
+        psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=5)
+
+    def svitlo(self, *arguments: str, check: bool = True) -> str:
+        """Run a command against this stack; its standard output (with standard error when it is allowed to fail)."""
+        done = subprocess.run(
+            [sys.executable, "-m", "svitlo", *arguments, "--data-dir", str(self.directory)],
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout if check else done.stdout + done.stderr
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.svitlo(*arguments, "--json"))
+
+    def get(self, path: str, key: str | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        answer = httpx.get(self.http_url + path, headers=headers, timeout=5)
+        answer.raise_for_status()
+        return answer.json()
+
+    def board(self, directory: Path, device: dict[str, str], umqtt: UmqttSource) -> MicroPythonBoard:
+        """A board with the credentials that `svitlo device add --json` printed."""
+        return MicroPythonBoard(
+            directory,
+            device_id=device["device_id"],
+            password=device["password"],
+            umqtt=umqtt,
+            mqtt_host="127.0.0.1",
+            mqtt_port=self.mqtt_port,
+            interval_s=2,
+            keepalive_s=5,
+        )
