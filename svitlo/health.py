@@ -42,6 +42,15 @@ class Pulse:
 beat = Pulse()
 
 
+async def keep_beating() -> None:
+    """Beat until cancelled, for a service whose own loops may wait long: its event loop still turns."""
+    import asyncio
+
+    while True:
+        beat()
+        await asyncio.sleep(_EVERY_S)
+
+
 def check(max_age_s: float = MAX_AGE_S) -> str | None:
     """None when the service beat within `max_age_s` seconds, else what is wrong in words."""
     name = os.environ.get(VARIABLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.server
 import os
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from svitlo import health
-from tests.support.wait import free_port
+from tests.support.wait import eventually_async, free_port
 
 
 @pytest.fixture
@@ -54,6 +55,12 @@ def test_beats_in_a_hurry_touch_the_file_once(heartbeat_file: Path) -> None:
     heartbeat_file.unlink()
     beat()
     assert not heartbeat_file.exists()
+
+
+async def test_an_event_loop_that_turns_keeps_its_service_healthy(heartbeat_file: Path) -> None:
+    beating = asyncio.create_task(health.keep_beating())
+    await eventually_async(heartbeat_file.exists)
+    beating.cancel()
 
 
 def test_a_service_that_never_beat_is_not_healthy(heartbeat_file: Path) -> None:
