@@ -58,6 +58,17 @@ def tls_context(address: BrokerAddress) -> ssl.SSLContext | None:
     return ssl.create_default_context(cafile=address.ca) if address.tls else None
 
 
+def honour_cancellation() -> None:
+    """Raises `CancelledError` if the current task was cancelled and nobody has said so.
+
+    Before Python 3.12 `asyncio.wait_for`, which aiomqtt uses, swallows a cancellation that comes together with the
+    acknowledgement it waited for; a service told to stop would then run on.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class Firehose:
     """Everything the boards publish, as fast as Python can take it (MQTT 3.1.1, QoS as published)."""
 
@@ -215,6 +226,7 @@ class ServiceLink:
             await client.publish(topic, payload, qos=qos, retain=retain)
         except aiomqtt.MqttError as error:
             raise BrokerUnavailableError(f"the broker did not take a message: {error}") from error
+        honour_cancellation()
 
     async def run(self) -> None:
         """Hold the connection until cancelled; says offline itself when it goes in order."""
@@ -224,6 +236,7 @@ class ServiceLink:
             try:
                 await self._session(backoff)
             except BrokerUnavailableError as error:
+                honour_cancellation()
                 if str(error) != said:
                     log.warning("%s; trying again", error)
                     said = str(error)
@@ -270,6 +283,7 @@ class ServiceLink:
                 raise BrokerRefusedError(f"the broker refuses {self._client_id} a subscription")
         online = encode(ServiceStatus(state="online", version=__version__))
         await client.publish(self._topic, online, qos=1, retain=True)
+        honour_cancellation()
         self._client = client
         self.connected_since = time.monotonic()
         log.info("connected to the broker as %s", self._client_id)

@@ -117,6 +117,14 @@ async def sites(
     return [_site(row) for row in rows]
 
 
+async def detector_tick(session: AsyncSession) -> datetime | None:
+    """When a detector last said in the database that it watches (UTC)."""
+    found: datetime | None = (
+        await session.execute(text("SELECT at FROM service_ticks WHERE service = 'detector'"))
+    ).scalar_one_or_none()
+    return found
+
+
 async def site_exists(session: AsyncSession, slug: str, *, private: bool) -> bool:
     """Whether there is such a site for the caller."""
     return (await session.execute(_SITE_ID, {"slug": slug, "private": private})).first() is not None

@@ -61,7 +61,7 @@ class Writer:
     async def run(self) -> None:
         """Write until cancelled; what is then still owed is tried once more."""
         try:
-            due = time.monotonic() + SNAPSHOT_S
+            due = time.monotonic()  # the first at once: it says that we watch
             while True:
                 self._wake.clear()
                 await self._drain()

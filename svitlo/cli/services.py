@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from svitlo.log import configure
 from svitlo.settings import Settings, load_settings
+
+LAST_S = 9.0
+"""A service ends within ten seconds of SIGTERM, come what may."""
 
 Run = Callable[[Settings], Coroutine[Any, Any, None]]
 
@@ -19,8 +23,14 @@ async def run_until_told(run: Run, settings: Settings) -> None:
     """Run a service until SIGTERM or SIGINT, which cancel it."""
     task = asyncio.create_task(run(settings), name="service")
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        task.cancel()
+        # Told to stop, a service stops: what is worth keeping is in the database by now.
+        loop.call_later(LAST_S, os._exit, 1)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop)
     with contextlib.suppress(asyncio.CancelledError):
         await task
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from svitlo.errors import ConfigurationError, DatabaseUnavailableError
@@ -31,7 +32,7 @@ def driver_url(url: str) -> str:
 
 def unavailable(error: BaseException) -> bool:
     """Whether an error means that PostgreSQL is away (and not that the statement is wrong)."""
-    if isinstance(error, OSError | InterfaceError | OperationalError | TimeoutError):
+    if isinstance(error, OSError | InterfaceError | OperationalError | PoolTimeoutError | TimeoutError):
         return True
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(

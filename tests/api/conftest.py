@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from services.api.app import create_app
 from svitlo.db.session import Database
@@ -34,7 +35,14 @@ def app(database: Database, link: LinkStandIn) -> FastAPI:
 
 
 @pytest.fixture
-async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+async def ticking(database: Database) -> None:
+    """A detector has just said in the database that it watches."""
+    async with database.transaction() as session:
+        await session.execute(text("INSERT INTO service_ticks (service, at) VALUES ('detector', now())"))
+
+
+@pytest.fixture
+async def client(app: FastAPI, ticking: None) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://svitlo.test") as opened:
         yield opened
 

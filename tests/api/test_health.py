@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from services.api.app import create_app
 from svitlo.db.session import Database
@@ -42,6 +43,14 @@ async def test_without_broker_or_detector_it_is_not_ready(
     assert error["code"] == "not_ready"
     assert all(name in error["message"] for name in names)
     assert "retry-after" in response.headers
+
+
+async def test_a_detector_that_has_stopped_writing_is_not_ready(client: httpx.AsyncClient, database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE service_ticks SET at = now() - interval '1 minute'"))
+    response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert wrong(response) == {"detector"}
 
 
 async def test_without_its_database_it_is_alive_but_not_ready() -> None:

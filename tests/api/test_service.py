@@ -94,6 +94,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         await service.http.aclose()
 
 
+@pytest.mark.usefixtures("ticking")
 async def test_it_is_ready_while_a_detector_is_online(database_url: str, broker: Broker) -> None:
     async with running(settings_for(database_url, broker, free_port())) as service:
         await service.fails("detector")
@@ -142,6 +143,7 @@ async def test_it_leaves_signals_and_logging_alone(
     assert "GET /" not in caplog.text
 
 
+@pytest.mark.usefixtures("ticking")
 async def test_a_broker_that_goes_takes_readiness_and_nothing_else(database_url: str, broker: Broker) -> None:
     async with running(settings_for(database_url, broker, free_port())) as service:
         async with connected(broker, "svitlo.detector") as detector:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Response
 
+from services.api import store
 from services.api.context import Api, Context
 from services.api.errors import RETRY_AFTER_S
 from services.api.schemas import Alive, Check, ErrorDetail, NotReady, Ready, ok
+from svitlo.clock import utc_now
 from svitlo.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
+
+TICK_LIMIT = timedelta(seconds=30)
+"""The detector writes every 5 s; a database that was just away may cost it some."""
 
 router = APIRouter(tags=["health"])
 
@@ -26,8 +32,9 @@ async def healthz() -> Alive:
     "/readyz", response_model=None, responses={**ok(Ready), 503: {"model": NotReady, "description": "Not ready"}}
 )
 async def readyz(api: Api, response: Response) -> Ready | NotReady:
-    """Ready when the database answers, the link to the broker is up and a detector is online."""
-    checks = {"database": await _database(api), "broker": _broker(api), "detector": _detector(api)}
+    """Ready when the database answers, the link to the broker is up and a detector watches."""
+    database, tick = await _database(api)
+    checks = {"database": database, "broker": _broker(api), "detector": _detector(api, tick)}
     wrong = "; ".join(f"{name}: {check.message}" for name, check in checks.items() if not check.ok)
     if not wrong:
         return Ready(ready=True, checks=checks)
@@ -36,14 +43,16 @@ async def readyz(api: Api, response: Response) -> Ready | NotReady:
     return NotReady(error=ErrorDetail(code="not_ready", message=wrong), ready=False, checks=checks)
 
 
-async def _database(api: Context) -> Check:
+async def _database(api: Context) -> tuple[Check, datetime | None]:
+    """Whether the database answers, and when the detector last wrote there that it watches."""
     try:
         async with api.reading() as session:
-            await (await session.connection()).exec_driver_sql("SELECT 1")
+            tick = await store.detector_tick(session)
     except DatabaseUnavailableError as error:
         log.info("not ready: %s", error)  # with addresses, which are nobody's business outside
-        return Check(ok=False, message="the database does not answer")
-    return Check(ok=True, message="answers")
+        # The detector may be watching all the same; what cannot be seen is not held against it.
+        return Check(ok=False, message="the database does not answer"), utc_now()
+    return Check(ok=True, message="answers"), tick
 
 
 def _broker(api: Context) -> Check:
@@ -52,8 +61,10 @@ def _broker(api: Context) -> Check:
     )
 
 
-def _detector(api: Context) -> Check:
+def _detector(api: Context, tick: datetime | None) -> Check:
     if api.link.detector_online:
+        if tick is None or utc_now() - tick > TICK_LIMIT:
+            return Check(ok=False, message="online, but it has not written its tick lately")
         return Check(ok=True, message="online")
     heard = "no detector is online" if api.link.connected else "unknown without a link to the broker"
     return Check(ok=False, message=heard)
