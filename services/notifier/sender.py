@@ -112,13 +112,14 @@ class Sender:
             held = self._pace.full_chats(now) | self._busy.keys()
             async with self._database.transaction() as session:
                 claimed = await store.claim(session, self._channel.platform, room, held, self._patience.lease_s)
-                due = await store.next_due(session, self._channel.platform, held)
+                more = len(claimed) == room
+                due = None if more else await store.next_due(session, self._channel.platform, held)
             for delivery in claimed:
                 self._start(delivery)
+            if more:
+                return 0.0
             if due is not None:
                 waits.append(max(due, SHORTEST_PAUSE_S))
-            if len(claimed) == room:
-                return 0.0
         if (change := self._pace.next_change(time.monotonic())) is not None:
             waits.append(change)
         return min(waits)

@@ -82,6 +82,7 @@ class Fault:
     status: int = 0
     description: str = ""
     parameters: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 class ApiError(Exception):
@@ -211,7 +212,8 @@ class FakeTelegram:
     def flood(self, retry_after: int = 1, *, times: int = 1, chat_id: int | None = None) -> None:
         """Answer 429."""
         description = f"Too Many Requests: retry after {retry_after}"
-        self._fault("answer", times, chat_id, 429, description, {"retry_after": retry_after})
+        parameters = {"retry_after": retry_after}
+        self._fault("answer", times, chat_id, status=429, description=description, parameters=parameters)
 
     def fail(
         self,
@@ -223,7 +225,7 @@ class FakeTelegram:
         method: str = "sendMessage",
     ) -> None:
         """Answer with an error."""
-        self._fault("answer", times, chat_id, status, description, {}, method)
+        self._fault("answer", times, chat_id, method, status=status, description=description)
 
     def drop(self, *, times: int = 1, chat_id: int | None = None) -> None:
         """Close the connection without an answer (the message is not delivered)."""
@@ -232,6 +234,10 @@ class FakeTelegram:
     def hang(self, *, times: int = 1, chat_id: int | None = None) -> None:
         """Take the request and never answer (the message is not delivered)."""
         self._fault("hang", times, chat_id)
+
+    def slow(self, seconds: float, *, times: int = 1, chat_id: int | None = None) -> None:
+        """Deliver the message and answer late."""
+        self._fault("slow", times, chat_id, seconds=seconds)
 
     def garble(self, *, times: int = 1, chat_id: int | None = None) -> None:
         """Answer like a broken proxy, with a page of HTML."""
@@ -293,10 +299,13 @@ class FakeTelegram:
         status = 0
         try:
             fault = self._matching_fault(name, params)
-            if fault is not None and fault.kind != "answer":
+            if fault is not None and fault.kind in ("drop", "garble", "hang"):
                 return await self._misbehave(request, fault)
             self._check(method, name, params, at, fault)
             result = await self._result(method, name, params, at)
+            if fault is not None:
+                await self._notify()
+                await asyncio.sleep(fault.seconds)
             status = 200
             return web.json_response({"ok": True, "result": result})
         except ApiError as error:
@@ -310,7 +319,7 @@ class FakeTelegram:
         self, method: type[TelegramMethod[Any]], name: str, params: dict[str, Any], at: float, fault: Fault | None
     ) -> None:
         """Refuse what Telegram would refuse, and what it was told to."""
-        if fault is not None:
+        if fault is not None and fault.kind == "answer":
             raise ApiError(fault.status, fault.description, **fault.parameters)
         try:
             method.model_validate(params)
@@ -413,17 +422,8 @@ class FakeTelegram:
             body["parameters"] = error.parameters
         return web.json_response(body, status=error.status)
 
-    def _fault(
-        self,
-        kind: str,
-        times: int,
-        chat_id: int | None,
-        status: int = 0,
-        description: str = "",
-        parameters: dict[str, int] | None = None,
-        method: str = "sendMessage",
-    ) -> None:
-        self._faults.append(Fault(kind, times, chat_id, method.lower(), status, description, parameters or {}))
+    def _fault(self, kind: str, times: int, chat_id: int | None, method: str = "sendMessage", **details: Any) -> None:
+        self._faults.append(Fault(kind, times, chat_id, method.lower(), **details))
 
     def _push(self, **update: dict[str, Any]) -> None:
         self._updates.append({"update_id": self._count("update"), **update})

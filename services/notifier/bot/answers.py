@@ -9,7 +9,7 @@ from typing import Any
 from aiogram import Bot
 from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
 from aiogram.exceptions import TelegramBadRequest, TelegramRetryAfter
-from aiogram.methods import TelegramMethod
+from aiogram.methods import SendMessage, TelegramMethod
 
 from services.notifier.pacing import Pace
 
@@ -28,6 +28,8 @@ class Answers(BaseRequestMiddleware):
         self, make_request: NextRequestMiddlewareType[Any], bot: Bot, method: TelegramMethod[Any]
     ) -> Any:
         """Make the call."""
+        if isinstance(method, SendMessage) and (wait_s := self._pace.flooded(time.monotonic())):
+            await asyncio.sleep(min(wait_s, self._longest_wait_s))
         try:
             return await make_request(bot, method)
         except TelegramBadRequest as error:
@@ -35,7 +37,10 @@ class Answers(BaseRequestMiddleware):
                 return True
             raise
         except TelegramRetryAfter as error:
-            self._pace.flood(time.monotonic(), error.retry_after)
+            chat_id = getattr(method, "chat_id", None)
+            if not (isinstance(chat_id, int) and chat_id < 0):
+                # A group has a limit of its own: one that is asked too much must not silence the alerts of all.
+                self._pace.flood(time.monotonic(), error.retry_after)
             if error.retry_after > self._longest_wait_s:
                 raise
             await asyncio.sleep(error.retry_after)

@@ -14,6 +14,7 @@ from aiogram.types import BotCommand, Update
 
 from services.notifier.bot.answers import Answers
 from services.notifier.bot.commands import COMMANDS, Commands
+from services.notifier.bot.throttle import Throttle
 from services.notifier.channels.base import ChannelClosedError
 from services.notifier.channels.telegram import TIMEOUT_S, make_bot, translate
 from services.notifier.pacing import Pace
@@ -46,6 +47,9 @@ class Poller:
         self._bot: Bot = make_bot(token, api_url, timeout_s)
         self._bot.session.middleware(Answers(pace))
         self._dispatcher = Dispatcher(disable_fsm=True)
+        throttle = Throttle()
+        self._dispatcher.message.outer_middleware(throttle)
+        self._dispatcher.callback_query.outer_middleware(throttle)
         self._dispatcher.include_router(commands.router())
         self._offset: int | None = None
         self._introduced = False

@@ -1,0 +1,41 @@
+"""Keeps one chat from using up what Telegram lets the bot say, which the alerts need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiogram import BaseMiddleware
+from aiogram.types import TelegramObject
+
+from services.notifier.pacing import Rate, Window
+
+PRIVATE = Rate(30, 60.0)
+GROUP = Rate(10, 60.0)
+"""Half of the 20 messages a minute Telegram allows in a group; the rest is for alerts."""
+
+
+class Throttle(BaseMiddleware):
+    """Leaves unanswered what a chat asks beyond its rate; outside every handler."""
+
+    def __init__(self, private: Rate = PRIVATE, group: Rate = GROUP) -> None:
+        self._private, self._group = private, group
+        self._chats: dict[int, Window] = {}
+
+    async def __call__(
+        self,
+        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
+        event: TelegramObject,
+        data: dict[str, Any],
+    ) -> Any:
+        """Handle the event, or not."""
+        chat = data["event_chat"].id if data.get("event_chat") else 0
+        now = time.monotonic()
+        for idle in [key for key, window in self._chats.items() if window.unused(now)]:
+            del self._chats[idle]
+        window = self._chats.setdefault(chat, Window(self._group if chat < 0 else self._private))
+        if window.wait(now) > 0:
+            return None
+        window.take(now)
+        return await handler(event, data)

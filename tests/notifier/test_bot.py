@@ -1,0 +1,349 @@
+"""Talking to the bot, over the real client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiogram.exceptions import TelegramRetryAfter
+from aiogram.methods import SendMessage
+
+from services.notifier.bot.answers import Answers
+from services.notifier.bot.commands import Commands
+from services.notifier.bot.keyboards import Board, Press
+from services.notifier.bot.poller import Poller
+from services.notifier.pacing import TELEGRAM, Pace
+from svitlo.db.session import Database
+from svitlo.ids import uuid7
+from tests.notifier.conftest import KYIV, World, notifying, until
+from tests.support.telegram import BOT_NAME, FakeTelegram
+
+
+@contextlib.asynccontextmanager
+async def talking(database: Database, telegram: FakeTelegram, token: str | None = None) -> AsyncIterator[Poller]:
+    """The bot at work."""
+    commands = Commands(database, language="uk", zone=KYIV)
+    poller = Poller(
+        token or telegram.token,
+        commands,
+        Pace(TELEGRAM),
+        language="uk",
+        api_url=telegram.url,
+        timeout_s=2.0,
+        poll_s=5,
+        closed_s=0.2,
+    )
+    task = asyncio.create_task(poller.run())
+    try:
+        yield poller
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await poller.close()
+
+
+@pytest.fixture
+async def bot(world: World, telegram: FakeTelegram) -> AsyncIterator[Poller]:
+    async with talking(world.database, telegram) as poller:
+        yield poller
+
+
+async def followed(world: World, chat_id: int) -> list[str]:
+    rows = await world.rows(
+        "SELECT s.slug FROM subscriptions f JOIN chats c ON c.id = f.chat JOIN sites s ON s.id = f.site_id "
+        "WHERE c.chat_id = :chat ORDER BY s.slug",
+        chat=chat_id,
+    )
+    return [row.slug for row in rows]
+
+
+async def is_inactive(world: World, chat_id: int) -> bool:
+    return bool(await world.rows("SELECT 1 FROM chats WHERE chat_id = :chat AND NOT active", chat=chat_id))
+
+
+async def test_start_offers_the_public_places_and_a_press_follows_one(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    await world.site("home", "Шевченка 12")
+    await world.site("secret", "Дача", public=False)
+    telegram.say(1, "/start")
+    greeting = await telegram.wait_for(1, "Оберіть")
+    assert greeting.labels == ["Шевченка 12"]
+
+    telegram.press(1, "Шевченка")
+    await telegram.wait_for(1, lambda seen: seen.labels == ["✅ Шевченка 12"])
+    assert telegram.answers == ["✅ Стежу: Шевченка 12. Напишу, щойно світло зникне чи зʼявиться."]
+    assert await followed(world, 1) == ["home"]
+
+
+async def test_a_link_to_a_public_place_follows_it(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    await world.site("home", "Home & garden")
+    telegram.say(1, "/start s_home", language="en")
+    await telegram.wait_for(1, "Following Home & garden")
+    assert await followed(world, 1) == ["home"]
+
+
+async def test_a_private_place_is_followed_by_its_invitation_and_nothing_else(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    secret = await world.site("secret", "Дача", public=False)
+    data = Press(board=Board.FOLLOW, site=secret.id, page=0).pack()
+    telegram.say(1, "/start s_secret")
+    await telegram.wait_until(lambda: len(telegram.messages(1)) == 1)
+    telegram.say(1, "/subscribe secret")
+    await telegram.wait_until(lambda: len(telegram.messages(1)) == 2)
+    telegram.press_data(1, data, telegram.messages(1)[0].message_id)
+    await telegram.wait_until(lambda: len(telegram.answers) == 1)
+    assert all("Такого місця немає" in text for text in [*telegram.texts(1)[1:], *telegram.answers])
+    assert await followed(world, 1) == []
+
+    telegram.say(1, f"/start i_{secret.invite}")
+    telegram.say(2, f"/subscribe {secret.invite}")
+    for chat in (1, 2):
+        await telegram.wait_for(chat, "Стежу: Дача")
+        assert await followed(world, chat) == ["secret"]
+
+
+async def test_subscribe_by_name_and_unsubscribe_by_name_or_button(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    for slug in ("a", "b"):
+        await world.site(slug, f"Дім {slug}")
+        telegram.say(1, f"/subscribe {slug}")
+        await telegram.wait_for(1, f"Стежу: Дім {slug}")
+    telegram.say(1, "/unsubscribe a")
+    await telegram.wait_for(1, "Більше не стежу: Дім a")
+    telegram.say(1, "/unsubscribe a")
+    await telegram.wait_for(1, "й не стежили")
+    telegram.say(1, "/unsubscribe")
+    await telegram.wait_for(1, "За чим більше не стежити?")
+    telegram.press(1, "Дім b")
+    await telegram.wait_for(1, "Ви ні за чим не стежите")
+    assert await followed(world, 1) == []
+
+
+async def test_unsubscribing_also_drops_what_is_still_owed(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    home = await world.site("home")
+    await world.chat(1, home)
+    await world.event(home)
+    await world.plan()
+    telegram.say(1, "/unsubscribe home")
+    await telegram.wait_for(1, "Більше не стежу")
+    assert await world.deliveries(1) == [("dropped", "unsubscribed")]
+
+
+async def test_many_places_come_in_pages_of_eight(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    for number in range(18):
+        await world.site(f"{'x' * 44}-{number:02}", f"Дім {number:02}")
+    telegram.say(1, "/subscribe")
+    first = await telegram.wait_for(1, "За чим стежити?")
+    assert first.labels == [*(f"Дім {number:02}" for number in range(8)), "Далі ›"]
+    telegram.press(1, "Далі")
+    await telegram.wait_for(
+        1, lambda seen: seen.labels == [*(f"Дім {n:02}" for n in range(8, 16)), "‹ Назад", "Далі ›"]
+    )
+    telegram.press(1, "Далі")
+    await telegram.wait_for(1, lambda seen: seen.labels == ["Дім 16", "Дім 17", "‹ Назад"])
+    telegram.press(1, "Дім 17")
+    await telegram.wait_for(1, lambda seen: seen.labels == ["Дім 16", "✅ Дім 17", "‹ Назад"])
+
+
+async def test_pressing_the_same_button_twice_is_no_trouble(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    await world.site("home", "Дім")
+    telegram.say(1, "/subscribe")
+    await telegram.wait_for(1, "За чим")
+    telegram.press(1, "Дім")
+    telegram.press(1, "Дім")
+    await telegram.wait_until(lambda: len(telegram.answers) == 2)
+    telegram.say(1, "/help")
+    await telegram.wait_for(1, "/unsubscribe")
+    assert telegram.answers[1] == "✅ Уже стежу: Дім."
+
+
+def test_no_button_can_grow_over_64_bytes() -> None:
+    assert len(Press(board=Board.LEAVE, site=2**31 - 1, page=2**31 - 1).pack().encode()) <= 64
+
+
+async def test_status_tells_state_since_how_long_and_the_cause(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    home, school = await world.site("home", "Дім"), await world.site("school", "Школа")
+    await world.site("other", "Інше")
+    await world.chat(1, home, school)
+    began = datetime.now(UTC) - timedelta(hours=2, minutes=5, seconds=20)
+    values = {"since": began, "lit": began - timedelta(hours=1), "home": home.id, "school": school.id}
+    await world.run(
+        "INSERT INTO site_state (site_id, power, state, since, updated_at) VALUES "
+        "(:home, 'off', 'off', :since, now()), (:school, 'on', 'on', :lit, now())",
+        **values,
+    )
+    await world.run(
+        "INSERT INTO outages (id, site_id, rev, cause, started_lo, started_hi, detected_at) "
+        "VALUES (:id, :home, 1, 'power', :since, :since, :since)",
+        id=uuid7(began),
+        home=home.id,
+        since=began,
+    )
+    telegram.say(1, "/status")
+    seen = await telegram.wait_for(1, "Дім")
+    off, on = seen.text.split("\n\n")
+    assert off.startswith("🔌 Дім — світла немає з ")
+    assert "(2 год 5 хв)\nПідтверджено: зникло живлення." in off
+    assert on.startswith("💡 Школа — світло є з ")
+    assert on.endswith("(3 год 5 хв)")
+
+
+async def test_status_without_subscriptions_shows_the_public_places(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    telegram.say(1, "/status")
+    await telegram.wait_for(1, "Показати поки нічого")
+    await world.site("home", "Дім")
+    await world.site("secret", "Дача", public=False)
+    telegram.say(1, "/status")
+    seen = await telegram.wait_for(1, "Відкриті місця")
+    assert "❔ Дім — стан невідомий" in seen.text
+    assert "Дача" not in seen.text
+
+
+async def test_a_chats_language_is_that_of_its_first_contact(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    for chat, code in ((1, "en-US"), (2, "uk"), (3, "pl"), (4, None)):
+        telegram.say(chat, "/help", language=code)
+    await telegram.wait_for(1, "follow a place")
+    for chat in (2, 3, 4):
+        await telegram.wait_for(chat, "стежити за місцем")
+    telegram.say(1, "/status", language="uk")
+    await telegram.wait_for(1, "Nothing to show yet")
+
+
+async def test_in_a_group_commands_with_the_bots_name_work_and_those_of_others_do_not(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    await world.site("home", "Дім")
+    telegram.say(-1001, "/subscribe@some_other_bot home", user_id=7)
+    telegram.say(-1001, f"/subscribe@{BOT_NAME} home", user_id=7)
+    await telegram.wait_for(-1001, "Стежу: Дім")
+    assert len(telegram.messages(-1001)) == 1
+    assert await followed(world, -1001) == ["home"]
+
+
+async def test_thrown_out_of_a_group_it_falls_silent_and_let_in_again_it_speaks(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    home = await world.site("home")
+    await world.chat(-1001, home)
+    await world.event(home)
+    await world.plan()
+    telegram.member(-1001, "kicked")
+    await until(lambda: is_inactive(world, -1001))
+    assert await world.deliveries(-1001) == [("dropped", "the bot is kicked there")]
+    telegram.member(-1001, "member")
+
+    async def active() -> bool:
+        return not await is_inactive(world, -1001)
+
+    await until(active)
+    assert await followed(world, -1001) == ["home"]
+
+
+async def test_after_a_block_start_brings_the_alerts_back_but_not_the_missed_ones(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    home = await world.site("home")
+    await world.chat(1, home)
+    telegram.block(1)
+    await world.event(home)
+    async with notifying(world, telegram):
+        await until(lambda: is_inactive(world, 1))
+        telegram.say(1, "/start")
+        await telegram.wait_for(1, "Оберіть")
+        await world.event(home)
+        await telegram.wait_for(1, "світла немає")
+    assert len(telegram.messages(1)) == 2
+
+
+async def test_the_menu_of_commands_is_set_in_both_languages(telegram: FakeTelegram, bot: Poller) -> None:
+    await telegram.wait_until(lambda: set(telegram.commands) == {"uk", "en", ""})
+    assert telegram.commands["uk"] == ["subscribe", "unsubscribe", "status", "help"]
+
+
+async def test_an_answer_that_met_a_short_flood_wait_comes_after_it(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    telegram.flood(retry_after=1, chat_id=1)
+    telegram.say(1, "/help")
+    await telegram.wait_for(1, "/unsubscribe")
+    assert [call.status for call in telegram.calls_to("sendMessage")] == [429, 200]
+
+
+async def test_an_answer_that_cannot_be_sent_ends_nothing(
+    world: World, telegram: FakeTelegram, bot: Poller, caplog: pytest.LogCaptureFixture
+) -> None:
+    telegram.fail(502, chat_id=1)
+    telegram.drop(chat_id=2)
+    telegram.say(1, "/help")
+    telegram.say(2, "/help")
+    telegram.say(3, "/help")
+    await telegram.wait_for(3, "/unsubscribe")
+    telegram.say(1, "/help")
+    await telegram.wait_for(1, "/unsubscribe")
+    assert telegram.token not in caplog.text
+
+
+async def test_with_the_database_away_the_bot_says_so(telegram: FakeTelegram) -> None:
+    async with Database("postgresql://svitlo@127.0.0.1:9/svitlo") as nowhere, talking(nowhere, telegram):
+        telegram.say(1, "/status", language="en")
+        await telegram.wait_for(1, "Try again in a minute")
+
+
+async def test_with_a_wrong_token_the_poller_says_it_once_and_tries_again(
+    world: World, telegram: FakeTelegram, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with talking(world.database, telegram, token="123:wrong-and-secret"):
+        await until(lambda: "SVITLO_TELEGRAM_TOKEN" in caplog.text)
+        telegram.token = "123:wrong-and-secret"
+        telegram.say(1, "/help")
+        await telegram.wait_for(1, "/unsubscribe")
+    assert caplog.text.count("SVITLO_TELEGRAM_TOKEN") == 1
+    assert "wrong-and-secret" not in caplog.text
+
+
+async def test_what_people_wrote_while_the_bot_was_down_is_answered(world: World, telegram: FakeTelegram) -> None:
+    telegram.say(1, "/help")
+    async with talking(world.database, telegram):
+        await telegram.wait_for(1, "/unsubscribe")
+    telegram.say(2, "/help")
+    async with talking(world.database, telegram):
+        await telegram.wait_for(2, "/unsubscribe")
+
+
+async def test_a_group_that_asks_without_end_is_answered_ten_times_a_minute_and_others_always(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    for _ in range(15):
+        telegram.say(-1001, f"/help@{BOT_NAME}", user_id=7)
+    for _ in range(2):
+        # One batch of updates is done with before the next is fetched.
+        telegram.say(1, "/help")
+        await telegram.wait_for(1, "/unsubscribe")
+        telegram.say(1, "/status")
+        await telegram.wait_for(1, "Показати")
+    assert len(telegram.messages(-1001)) == 10
+
+
+async def test_a_groups_own_flood_wait_does_not_silence_the_alerts_of_others() -> None:
+    pace = Pace(TELEGRAM)
+    answers = Answers(pace, longest_wait_s=0.1)
+
+    async def refuses(_bot: object, method: SendMessage) -> None:
+        raise TelegramRetryAfter(method, "Too Many Requests", retry_after=30)
+
+    for chat_id, flooded in ((-1001, False), (1, True)):
+        method = SendMessage(chat_id=chat_id, text="x")
+        with pytest.raises(TelegramRetryAfter):
+            await answers(refuses, None, method)  # type: ignore[arg-type]
+        assert (pace.flooded(time.monotonic()) > 0) is flooded
