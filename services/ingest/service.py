@@ -7,6 +7,8 @@ import contextlib
 import logging
 from datetime import timedelta
 
+from sqlalchemy.exc import DBAPIError
+
 from services.ingest import store
 from services.ingest.accounts import AccountKeeper
 from services.ingest.buffer import Batch, Buffer
@@ -139,6 +141,9 @@ class Ingest:
                         log.warning("%s; readings wait in memory", error)
                     away = True
                     await backoff.wait()
+                except DBAPIError:
+                    # A batch the database refuses for what it says would come back for ever; it is told in full.
+                    log.exception("the database refused a batch of %d readings; it is left out", len(batch.readings))
                 else:
                     if away:
                         log.info("PostgreSQL is back; %d readings had to be dropped so far", self._buffer.dropped)

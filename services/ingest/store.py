@@ -33,7 +33,11 @@ ON CONFLICT (day, topic, reason) DO UPDATE SET
 
 _STRANGER = text("""
 INSERT INTO unknown_devices (device_id, first_seen_at, last_seen_at, count)
-VALUES (:device_id, :first_at, :last_at, :count)
+SELECT v.* FROM (VALUES (
+  CAST(:device_id AS text), CAST(:first_at AS timestamptz), CAST(:last_at AS timestamptz), CAST(:count AS bigint)
+)) AS v (device_id, first_at, last_at, count)
+-- It may have been registered since it spoke.
+WHERE NOT EXISTS (SELECT FROM devices d WHERE d.id = v.device_id AND d.removed_at IS NULL)
 ON CONFLICT (device_id) DO UPDATE SET
   last_seen_at = excluded.last_seen_at, count = unknown_devices.count + excluded.count
 """)

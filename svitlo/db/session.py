@@ -104,8 +104,11 @@ class Database:
 
 async def copy_rows(session: AsyncSession, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     """COPY rows into a table inside the session's transaction (asyncpg's binary protocol)."""
-    connection = await (await session.connection()).get_raw_connection()
-    driver = connection.driver_connection
+    pooled = await session.connection()
+    # SQLAlchemy begins a transaction with the first statement that passes through it; a COPY that goes to the driver
+    # before that would be committed on its own.
+    await pooled.exec_driver_sql("SELECT 1")
+    driver = (await pooled.get_raw_connection()).driver_connection
     if driver is None:
         raise DatabaseUnavailableError("PostgreSQL does not answer (no driver connection)")
     await driver.copy_records_to_table(table, records=rows, columns=list(columns))
