@@ -41,25 +41,31 @@ class ProcessServer:
         self._root = Path(tempfile.mkdtemp(prefix="svitlo-test-pg-"))
         self._root.chmod(0o711)
         self.embedded = EmbeddedPostgres(self._root / "postgres")
+        self.url = self.embedded.url
+        self.start()
+
+    def start(self) -> None:
         self.embedded.prepare()
         ids = system_user.owner()
-        self._log = (self._root / "log").open("ab")
-        self._process = subprocess.Popen(
-            self.embedded.command(),
-            stdout=self._log,
-            stderr=self._log,
-            cwd="/",
-            user=ids[0] if ids else None,
-            group=ids[1] if ids else None,
-            extra_groups=[] if ids else None,
-        )
+        with (self._root / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.embedded.command(),
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                user=ids[0] if ids else None,
+                group=ids[1] if ids else None,
+                extra_groups=[] if ids else None,
+            )
         self.embedded.wait_ready()
-        self.url = self.embedded.url
 
-    def close(self) -> None:
+    def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
         self._process.wait(20)
-        self._log.close()
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self.stop()
         shutil.rmtree(self._root, ignore_errors=True)
 
 
