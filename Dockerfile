@@ -13,7 +13,7 @@ COPY svitlo svitlo
 COPY services services
 COPY firmware firmware
 COPY broker broker
-RUN uv build --wheel --build-constraint requirements.lock --out-dir /tmp/dist \
+RUN uv build --wheel --require-hashes --build-constraint requirements.lock --out-dir /tmp/dist \
     && uv pip install --python /opt/svitlo --no-deps /tmp/dist/*.whl
 
 FROM python:3.13-slim
