@@ -1,0 +1,1 @@
+"""Measurements of the whole, each against its bar: `python -m bench [NAME...]`."""

@@ -1,0 +1,45 @@
+"""Memory and processor time of a stack: the supervisor and everything below it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+import psutil
+
+from tests.support.stack import StackUnderTest
+
+MB = 1e6
+
+
+def memory_mb(stack: StackUnderTest) -> dict[str, float]:
+    """Memory by part in MB (10^6 bytes): PSS, which shares shared pages out; USS where there is no PSS."""
+    return _by_part(stack, _resident_mb)
+
+
+def cpu_s(stack: StackUnderTest) -> dict[str, float]:
+    """Processor seconds so far by part, those of ended and reaped processes included."""
+    return _by_part(stack, _cpu_s)
+
+
+def _by_part(stack: StackUnderTest, measure: Callable[[psutil.Process], float]) -> dict[str, float]:
+    parts = {pid: name for name, pid in stack.children().items()}
+    supervisor = psutil.Process(stack.pid)
+    found = {"supervisor": measure(supervisor)}
+    for child in supervisor.children():
+        name = parts.get(child.pid, "supervisor")
+        found.setdefault(name, 0.0)
+        for process in (child, *child.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found[name] += measure(process)
+    return found
+
+
+def _resident_mb(process: psutil.Process) -> float:
+    info = process.memory_full_info()
+    return float(getattr(info, "pss", info.uss)) / MB
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)
