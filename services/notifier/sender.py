@@ -144,8 +144,9 @@ class Sender:
             try:
                 async with self._database.transaction() as session:
                     await outcome(session)
-            except DatabaseUnavailableError:
+            except DatabaseUnavailableError as error:
                 # Made but not written down, it would be made again: so this does not give up.
+                log.warning("what came of delivery %d cannot be written down yet: %s", delivery.id, error)
                 await backoff.wait()
             else:
                 return

@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from services.notifier import store
 from services.notifier.channels.telegram import TelegramChannel
 from services.notifier.pacing import Rate, Rates
 from services.notifier.planner import CONSUMER, Planner
@@ -321,6 +322,7 @@ async def test_a_stop_lets_the_message_in_flight_be_written_down(world: World, t
     await world.chat(1, house)
     await world.event(house)
     await world.plan()
+    telegram.slow(0.3, chat_id=1)
     channel = TelegramChannel(telegram.token, telegram.url)
     async with sending(world, channel):
         await telegram.wait_for(1, "світла немає")
@@ -387,11 +389,43 @@ def saw(telegram: FakeTelegram, number: int) -> bool:
     return len(telegram.messages(1)) == number
 
 
-async def test_a_wake_up_that_outruns_its_commit_is_not_lost(world: World, telegram: FakeTelegram) -> None:
+async def test_a_wake_up_that_outruns_its_commit_is_not_lost(world: World) -> None:
     house = await world.site("house")
     await world.chat(1, house)
-    async with notifying(world, telegram) as planner:
+    planned = asyncio.Event()
+    planner = Planner(world.database, planned.set, poll_s=60.0, recheck_s=0.02)
+    task = asyncio.create_task(planner.run())
+    try:
         planner.wake()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)  # long enough, as a rule, for the wake-up to have found nothing
         await world.event(house)
-        await telegram.wait_for(1, "світла немає", timeout_s=1.0)
+        async with asyncio.timeout(20):
+            await planned.wait()
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_what_one_sender_is_claiming_another_passes_over(world: World) -> None:
+    house = await world.site("house")
+    await world.chat(1, house)
+    await world.event(house, LOST)
+    await world.event(house, RESTORED)
+    await world.plan()
+    async with world.database.transaction() as first:
+        assert len(await store.claim(first, store.TELEGRAM, 5, [], 20)) == 1
+        async with asyncio.timeout(2), world.database.transaction() as second:
+            assert await store.claim(second, store.TELEGRAM, 5, [], 20) == []
+
+
+async def test_what_was_owed_to_an_unreachable_chat_stays_unsaid_when_it_comes_back(world: World) -> None:
+    house = await world.site("house")
+    await world.chat(1, house)
+    await world.event(house)
+    await world.plan()
+    await world.run("UPDATE chats SET active = false")
+    await world.chat(1)
+    assert await world.deliveries(1) == [("dropped", "the chat was inactive")]
+    await world.event(house, RESTORED)
+    await world.plan()
+    assert await world.states(1) == ["dropped", "pending"]
