@@ -21,8 +21,7 @@ from svitlo import settings as configuration
 from svitlo.bus import Backoff, Firehose, ServiceLink
 from svitlo.clock import utc_now
 from svitlo.contracts import ContractError, DeviceChannel, decode_device, topics
-from svitlo.db.listen import Listener
-from svitlo.db.models import REGISTRY_CHANNEL
+from svitlo.db.listen import REGISTRY_CHANNEL, Listener
 from svitlo.db.session import Database
 from svitlo.errors import DatabaseUnavailableError, SvitloError
 from svitlo.health import beat

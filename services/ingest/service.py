@@ -22,8 +22,7 @@ from svitlo.contracts import (
     decode_device,
     topics,
 )
-from svitlo.db.listen import Listener
-from svitlo.db.models import REGISTRY_CHANNEL
+from svitlo.db.listen import REGISTRY_CHANNEL, Listener
 from svitlo.db.session import Database
 from svitlo.errors import DatabaseUnavailableError
 from svitlo.health import beat

@@ -10,16 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from svitlo.accounts.dynsec import DynamicSecurity
 from svitlo.accounts.passwords import derive_password
 from svitlo.accounts.roles import Account, device_account, integrator_account
 from svitlo.accounts.seed import DEFAULT_ACCESS, describe, own_accounts
 from svitlo.contracts import DeviceChannel, topics
-from svitlo.db.models import ApiKey, Device, DeviceCredential
+
+_DEVICES = text(
+    "SELECT d.id, c.generation FROM devices d JOIN device_credentials c ON c.device_id = d.id "
+    "WHERE d.removed_at IS NULL"
+)
+_KEYS = text("SELECT name, generation FROM api_keys WHERE kind = 'mqtt' AND revoked_at IS NULL")
 
 PAGE = 200
 _DONE_ALREADY = ("Client already exists", "Role already exists", "Client not found", "Role not found")
@@ -40,16 +44,8 @@ class SyncReport:
 
 async def wanted_accounts(session: AsyncSession) -> list[Account]:
     """Every account the broker should have."""
-    devices = await session.execute(
-        select(col(Device.id), col(DeviceCredential.generation))
-        .join(DeviceCredential, col(DeviceCredential.device_id) == col(Device.id))
-        .where(col(Device.removed_at).is_(None))
-    )
-    keys = await session.execute(
-        select(col(ApiKey.name), col(ApiKey.generation)).where(
-            col(ApiKey.kind) == "mqtt", col(ApiKey.revoked_at).is_(None)
-        )
-    )
+    devices = await session.execute(_DEVICES)
+    keys = await session.execute(_KEYS)
     return [
         *own_accounts(),
         *(device_account(device_id, generation) for device_id, generation in devices),

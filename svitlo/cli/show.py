@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from svitlo.settings import default_data_dir
 from svitlo.stack.places import RunningStack
 from svitlo.stack.supervisor import Options
 
@@ -25,6 +26,8 @@ def _command() -> str:
     mine = Path(sys.argv[0])
     if found is not None and Path(found).resolve() == mine.resolve():
         return "svitlo"
+    if mine.name == "__main__.py":
+        return "python -m svitlo"
     with contextlib.suppress(ValueError):
         return str(mine.absolute().relative_to(Path.cwd()))
     return str(mine)
@@ -64,8 +67,9 @@ class Screen:
         self._console.print(f"  data and logs        {options.data_dir}")
         self._console.print()
         self._console.print("Add a place and a board for it, in another terminal:")
-        self._console.print(Text(f"  {command} site add my-house --name 'My house' --public", style="cyan"))
-        self._console.print(Text(f"  {command} device add my-house", style="cyan"))
+        where = "" if options.data_dir == default_data_dir() else f" --data-dir {options.data_dir}"
+        self._console.print(Text(f"  {command} site add my-house --name 'My house' --public{where}", style="cyan"))
+        self._console.print(Text(f"  {command} device add my-house{where}", style="cyan"))
         self._console.print()
         self._console.print("Stop with Ctrl-C.")
 

@@ -22,9 +22,7 @@ def simulate(
     devices: Annotated[int, typer.Option("--devices", min=1, max=100_000, help="How many boards.")] = 100,
     per_site: Annotated[int, typer.Option("--per-site", min=1, max=100, help="Boards at each site.")] = 2,
     interval: Annotated[int, typer.Option("--interval", min=1, max=3600, help="Seconds between beats.")] = 10,
-    duration: Annotated[
-        float, typer.Option("--duration", min=1, help="Seconds to run; until Ctrl-C if not given.")
-    ] = 0,
+    duration: Annotated[float, typer.Option("--duration", min=0, help="Seconds to run; 0: until Ctrl-C.")] = 0,
     seed: Annotated[int, typer.Option("--seed", help="The same seed, the same history.")] = 1,
     power_cuts: Annotated[float, typer.Option("--power-cuts", min=0, help="Per site and hour.")] = 0.5,
     network_losses: Annotated[float, typer.Option("--network-losses", min=0, help="Per board and hour.")] = 0.2,

@@ -18,6 +18,9 @@ from svitlo.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
+REGISTRY_CHANNEL = "svitlo_registry"
+"""Every change of sites, devices and who stands for whom is announced here (by triggers)."""
+
 
 class Listener:
     """Use as an async context manager. Raises `DatabaseUnavailableError` when PostgreSQL is away."""

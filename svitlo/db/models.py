@@ -337,9 +337,3 @@ class AuditEntry(SQLModel, table=True):
     action: str = Field(max_length=48)
     target: str = Field(max_length=120)
     details: dict[str, Any] = Field(sa_column=sa.Column(pg.JSONB, nullable=False, server_default="{}"))
-
-
-REGISTRY_CHANNEL: str = "svitlo_registry"
-"""NOTIFY channel on which every change of sites, devices and who stands for whom is announced (by triggers)."""
-
-REGISTRY_TABLES = ("sites", "devices", "site_devices")

@@ -93,7 +93,9 @@ def _grant_passage(directory: Path, uid: int) -> None:
             (_GROUP_OBJ, mode >> 3 & 7, _NO_ID),
             (_OTHER, mode & 7, _NO_ID),
         ]
-    if any(tag == _USER and who == uid and perm & _PASS for tag, perm, who in entries):
+    # A later chmod narrows the mask and so takes the passage away although its entry is still there.
+    masked = all(perm & _PASS for tag, perm, _ in entries if tag == _MASK)
+    if masked and any(tag == _USER and who == uid and perm & _PASS for tag, perm, who in entries):
         return
     kept = [entry for entry in entries if entry[0] != _MASK and not (entry[0] == _USER and entry[2] == uid)]
     kept.append((_USER, _PASS, uid))

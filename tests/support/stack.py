@@ -14,6 +14,7 @@ import httpx
 import psutil
 
 from svitlo.simulator.micropython import MicroPythonBoard, UmqttSource
+from svitlo.stack.child import end_leftovers
 from tests.support.wait import eventually, free_port
 
 
@@ -96,8 +97,32 @@ class StackUnderTest:
         assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout if check else done.stdout + done.stderr
 
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.svitlo(*arguments, "--json"))
+    def json(self, *arguments: str, json_flag: bool = True) -> Any:
+        return json.loads(self.svitlo(*arguments, *(("--json",) if json_flag else ())))
+
+    def wait(self) -> int:
+        assert self._process is not None
+        return self._process.wait(20)
+
+    def noted(self) -> bool:
+        return (self.directory / "run" / "children.json").exists()
+
+    def close(self) -> None:
+        """End it if it still runs, whatever state it is in."""
+        if self._process is not None and self._process.poll() is None:
+            self.stop()
+        elif self.noted():
+            end_leftovers(self.directory / "run" / "children.json")
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(self.http_url + "/readyz", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def all_seen(self, count: int) -> bool:
+        """Whether so many devices have been heard."""
+        return sum(device["last_seen_at"] is not None for device in self.json("device", "list")) == count
 
     def get(self, path: str, key: str | None = None) -> Any:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -105,7 +130,15 @@ class StackUnderTest:
         answer.raise_for_status()
         return answer.json()
 
-    def board(self, directory: Path, device: dict[str, str], umqtt: UmqttSource) -> MicroPythonBoard:
+    def board(
+        self,
+        directory: Path,
+        device: dict[str, str],
+        umqtt: UmqttSource,
+        *,
+        port: int | None = None,
+        ca_path: Path | None = None,
+    ) -> MicroPythonBoard:
         """A board with the credentials that `svitlo device add --json` printed."""
         return MicroPythonBoard(
             directory,
@@ -113,7 +146,8 @@ class StackUnderTest:
             password=device["password"],
             umqtt=umqtt,
             mqtt_host="127.0.0.1",
-            mqtt_port=self.mqtt_port,
+            mqtt_port=port or self.mqtt_port,
+            ca_path=ca_path,
             interval_s=2,
             keepalive_s=5,
         )
