@@ -41,11 +41,12 @@ class Planner:
         """Plan until cancelled. Raises `DatabaseUnavailableError`; running again goes on where it stopped."""
         pause = self._poll_s
         while True:
+            if self._wake.is_set():
+                # A wake-up may outrun the commit it announces: look again soon, then ever more seldom.
+                pause = self._recheck_s
             self._wake.clear()
-            if await self.plan_batch():
-                continue
-            # A wake-up may outrun the commit it announces, so look again soon, then ever more seldom.
-            pause = self._recheck_s if await self._woken(pause) else min(2 * pause, self._poll_s)
+            if not await self.plan_batch() and not await self._woken(pause):
+                pause = min(2 * pause, self._poll_s)
 
     async def plan_batch(self) -> bool:
         """Turn the next events into deliveries and move on, in one transaction; False if there are none.
