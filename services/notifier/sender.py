@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import store
+from services.notifier import chats, store
 from services.notifier.channels.base import (
     Channel,
     ChannelClosedError,
@@ -171,9 +171,9 @@ class Sender:
             return self._later(delivery, str(error), self._patience.closed_s)
         except ChatGoneError as error:
             log.info("chat %d is closed to us: %s", delivery.chat_id, error)
-            return partial(store.close_chat, chat=delivery.chat, reason=str(error))
+            return partial(chats.close_chat, chat=delivery.chat, reason=str(error))
         except ChatMovedError as error:
-            return partial(store.move_chat, chat=delivery.chat, chat_id=error.chat_id)
+            return partial(chats.move_chat, chat=delivery.chat, chat_id=error.chat_id)
         except MessageRefusedError as error:
             log.warning("delivery %d was refused: %s", delivery.id, error)
             return partial(store.fail, delivery=delivery.id, error=str(error))

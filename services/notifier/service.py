@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from zoneinfo import ZoneInfo
 
-from services.notifier import store
+from services.notifier import chats
 from services.notifier.channels.base import Channel, ChannelClosedError
 from services.notifier.channels.console import ConsoleChannel
 from services.notifier.pacing import TELEGRAM, UNLIMITED, Pace
@@ -89,9 +89,9 @@ async def _choose_console(settings: Settings, database: Database) -> None:
     """Without a token the console gets every alert; with one it gets none."""
     async with database.transaction() as session:
         if settings.telegram_token is None:
-            await store.open_console(session, settings.language)
+            await chats.open_console(session, settings.language)
         else:
-            await store.close_console(session, "a Telegram token is set")
+            await chats.close_console(session, "a Telegram token is set")
 
 
 async def _keep(name: str, work: Work) -> None:

@@ -1,20 +1,20 @@
-"""All SQL of the notifier. Every function works inside the caller's transaction; the database's clock decides."""
+"""SQL of what is owed: from the log to deliveries, and what became of each.
+
+Every function works inside the caller's transaction; the database's clock decides.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier.views import Alert, SiteStatus
-from svitlo.contracts import Cause, EventKind, SiteStateWord
-
-CONSOLE = "console"
-TELEGRAM = "telegram"
+from services.notifier.chats import CONSOLE
+from services.notifier.views import Alert
+from svitlo.contracts import Cause, EventKind
 
 _PLAN = text("""
 INSERT INTO deliveries (event_seq, chat, state, attempts)
@@ -81,66 +81,6 @@ _FAIL = text("""
 UPDATE deliveries SET state = 'failed', claimed_until = NULL, error = :error WHERE id = :id AND state = 'pending'
 """)
 
-_DROP = text("""
-UPDATE deliveries SET state = 'dropped', claimed_until = NULL, error = :error WHERE chat = :chat AND state = 'pending'
-""")
-
-_DROP_SITE = text("""
-UPDATE deliveries d SET state = 'dropped', claimed_until = NULL, error = 'unsubscribed'
-FROM power_events e
-WHERE e.seq = d.event_seq AND e.site_id = :site AND d.chat = :chat AND d.state = 'pending'
-""")
-
-_MEET = text("""
-INSERT INTO chats (platform, chat_id, language) VALUES (:platform, :chat_id, :language)
-ON CONFLICT (platform, chat_id) DO UPDATE SET chat_id = excluded.chat_id
-RETURNING id, chat_id, language, active
-""")
-
-_DEACTIVATE = text("UPDATE chats SET active = false, inactive_reason = :reason WHERE id = :chat")
-
-_ACTIVATE = text("UPDATE chats SET active = true, inactive_reason = NULL WHERE id = :chat")
-
-_MERGE = (
-    text("""
-INSERT INTO subscriptions (chat, site_id) SELECT :into, site_id FROM subscriptions WHERE chat = :chat
-ON CONFLICT DO NOTHING
-"""),
-    text("""
-UPDATE deliveries d SET chat = :into, claimed_until = NULL WHERE d.chat = :chat
-  AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.chat = :into AND o.event_seq = d.event_seq)
-"""),
-    text("DELETE FROM chats WHERE id = :chat"),
-    text("UPDATE chats SET active = true, inactive_reason = NULL WHERE id = :into"),
-)
-
-# A private site is found by its invitation only.
-_FIND = text("""
-SELECT id, slug, name, public FROM sites
-WHERE removed_at IS NULL AND ((public AND (slug = :slug OR id = :id)) OR invite = :invite)
-ORDER BY invite = :invite DESC LIMIT 1
-""")
-
-_PUBLIC = text("""
-SELECT s.id, s.slug, s.name, s.public, EXISTS (
-  SELECT 1 FROM subscriptions f WHERE f.chat = :chat AND f.site_id = s.id) AS followed
-FROM sites s WHERE s.public AND s.removed_at IS NULL ORDER BY s.name, s.id
-""")
-
-_FOLLOWED = text("""
-SELECT s.id, s.slug, s.name, s.public, true AS followed
-FROM subscriptions f JOIN sites s ON s.id = f.site_id AND s.removed_at IS NULL
-WHERE f.chat = :chat ORDER BY s.name, s.id
-""")
-
-_STATUS = text("""
-SELECT s.name AS place, coalesce(st.state, 'unknown') AS state, st.since, o.cause, o.started_lo
-FROM sites s
-LEFT JOIN site_state st ON st.site_id = s.id
-LEFT JOIN outages o ON o.site_id = s.id AND o.ended_hi IS NULL AND o.retracted_at IS NULL
-WHERE s.id = ANY(CAST(:sites AS int[])) ORDER BY s.name, s.id
-""")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Claimed:
@@ -153,27 +93,6 @@ class Claimed:
     attempts: int
     age_s: float
     alert: Alert
-
-
-@dataclass(frozen=True)
-class Chat:
-    """A chat we know: our key, the platform's id, its language, whether it can be reached."""
-
-    id: int
-    chat_id: int
-    language: str
-    active: bool
-
-
-@dataclass(frozen=True)
-class Place:
-    """A site as a chat may see it."""
-
-    id: int
-    slug: str
-    name: str
-    public: bool
-    followed: bool = False
 
 
 async def plan(session: AsyncSession, after: int, last: int, kinds: Sequence[EventKind]) -> int:
@@ -212,128 +131,10 @@ async def fail(session: AsyncSession, delivery: int, error: str) -> None:
     await session.execute(_FAIL, {"id": delivery, "error": error[:300]})
 
 
-async def meet(session: AsyncSession, platform: str, chat_id: int, language: str) -> Chat:
-    """The chat with this id, made if it is new, and active: whoever speaks to us can be reached.
-
-    What was owed while the chat was unreachable stays unsaid.
-    """
-    values = {"platform": platform, "chat_id": chat_id, "language": language}
-    chat = Chat(**(await session.execute(_MEET, values)).mappings().one())
-    if not chat.active:
-        await session.execute(_DROP, {"chat": chat.id, "error": "the chat was inactive"})
-        await session.execute(_ACTIVATE, {"chat": chat.id})
-    return chat
-
-
-async def open_console(session: AsyncSession, language: str) -> None:
-    """Let the console have every alert, in `language`."""
-    chat = await meet(session, CONSOLE, 0, language)
-    await session.execute(
-        text("UPDATE chats SET language = :language WHERE id = :chat"), {"language": language, "chat": chat.id}
-    )
-
-
-async def close_console(session: AsyncSession, reason: str) -> None:
-    """Let the console have none."""
-    chat = await find_chat(session, CONSOLE, 0)
-    if chat is not None:
-        await close_chat(session, chat, reason)
-
-
-async def close_chat(session: AsyncSession, chat: int, reason: str) -> None:
-    """Make a chat inactive and drop what it is owed."""
-    await session.execute(_DEACTIVATE, {"chat": chat, "reason": reason[:200]})
-    await session.execute(_DROP, {"chat": chat, "error": reason[:300]})
-
-
-async def move_chat(session: AsyncSession, chat: int, chat_id: int) -> None:
-    """Rewrite a chat's id; if that id is a chat already, everything moves there."""
-    # Locked, so that nothing new is owed to the old row between the move and its end.
-    rows = await session.execute(
-        text(
-            "SELECT id FROM chats WHERE id = :chat OR (platform = :platform AND chat_id = :to) ORDER BY id FOR UPDATE"
-        ),
-        {"chat": chat, "platform": TELEGRAM, "to": chat_id},
-    )
-    others = [row.id for row in rows if row.id != chat]
-    if not others:
-        await session.execute(text("UPDATE chats SET chat_id = :to WHERE id = :chat"), {"chat": chat, "to": chat_id})
-        await session.execute(
-            text("UPDATE deliveries SET claimed_until = NULL WHERE chat = :chat AND state = 'pending'"), {"chat": chat}
-        )
-        return
-    for statement in _MERGE:
-        await session.execute(statement, {"into": others[0], "chat": chat})
-
-
-async def find_chat(session: AsyncSession, platform: str, chat_id: int) -> int | None:
-    """Our key of a chat, if we know it."""
-    values = {"platform": platform, "chat_id": chat_id}
-    found = await session.execute(
-        text("SELECT id FROM chats WHERE platform = :platform AND chat_id = :chat_id"), values
-    )
-    key: int | None = found.scalar_one_or_none()
-    return key
-
-
-async def find_site(
-    session: AsyncSession, *, slug: str | None = None, invite: str | None = None, site_id: int | None = None
-) -> Place | None:
-    """A public site by slug or key, or any site by its invitation."""
-    values = {"slug": slug or "", "invite": invite or "", "id": site_id or 0}
-    row = (await session.execute(_FIND, values)).mappings().one_or_none()
-    return None if row is None else Place(**row)
-
-
-async def public_sites(session: AsyncSession, chat: int) -> list[Place]:
-    """The sites anybody may follow, by name."""
-    return [Place(**row) for row in (await session.execute(_PUBLIC, {"chat": chat})).mappings()]
-
-
-async def followed_sites(session: AsyncSession, chat: int) -> list[Place]:
-    """The sites a chat follows, by name."""
-    return [Place(**row) for row in (await session.execute(_FOLLOWED, {"chat": chat})).mappings()]
-
-
-async def subscribe(session: AsyncSession, chat: int, site_id: int) -> bool:
-    """Let a chat follow a site; False if it did already."""
-    result = await session.execute(
-        text("INSERT INTO subscriptions (chat, site_id) VALUES (:chat, :site) ON CONFLICT DO NOTHING"),
-        {"chat": chat, "site": site_id},
-    )
-    return _count(result) > 0
-
-
-async def unsubscribe(session: AsyncSession, chat: int, site_id: int) -> bool:
-    """End it, with what is still owed from that site; False if the chat did not follow it."""
-    values = {"chat": chat, "site": site_id}
-    result = await session.execute(text("DELETE FROM subscriptions WHERE chat = :chat AND site_id = :site"), values)
-    await session.execute(_DROP_SITE, values)
-    return _count(result) > 0
-
-
-async def statuses(session: AsyncSession, sites: Sequence[int]) -> list[SiteStatus]:
-    """How sites stand, by name."""
-    rows = await session.execute(_STATUS, {"sites": list(sites)})
-    return [_status(dict(row)) for row in rows.mappings()]
-
-
 def _claimed(row: dict[str, Any]) -> Claimed:
     own = {name: row.pop(name) for name in ("id", "chat", "chat_id", "language", "attempts", "age_s")}
     row["kind"], row["cause"] = EventKind(row["kind"]), Cause(row["cause"])
     return Claimed(**own, alert=Alert(**row))
-
-
-def _status(row: dict[str, Any]) -> SiteStatus:
-    state = SiteStateWord(row["state"])
-    off = state is SiteStateWord.OFF
-    since: datetime | None = row["started_lo"] if off and row["started_lo"] is not None else row["since"]
-    return SiteStatus(
-        place=row["place"],
-        state=state,
-        since=since,
-        cause=Cause(row["cause"]) if off and row["cause"] else None,
-    )
 
 
 def _count(result: Any) -> int:

@@ -14,13 +14,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
-from services.notifier import store
+from services.notifier import chats
 from services.notifier.channels.base import Channel
 from services.notifier.channels.telegram import TelegramChannel
+from services.notifier.chats import Chat
 from services.notifier.pacing import TELEGRAM, Pace, Rates, Retries
 from services.notifier.planner import Planner
 from services.notifier.sender import Patience, Sender
-from services.notifier.store import Chat
 from svitlo import registry
 from svitlo.contracts import Cause, EventKind, PowerEvent
 from svitlo.db import log
@@ -48,9 +48,9 @@ class World:
 
     async def chat(self, chat_id: int, *follows: registry.SiteRow, language: str = "uk") -> Chat:
         async with self.database.transaction() as session:
-            chat = await store.meet(session, store.TELEGRAM, chat_id, language)
+            chat = await chats.meet(session, chats.TELEGRAM, chat_id, language)
             for site in follows:
-                await store.subscribe(session, chat.id, site.id)
+                await chats.subscribe(session, chat.id, site.id)
             return chat
 
     async def event(

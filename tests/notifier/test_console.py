@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from services.notifier import store
+from services.notifier import chats
 from services.notifier.channels.base import TryLaterError
 from services.notifier.channels.console import ConsoleChannel
 from services.notifier.pacing import UNLIMITED
@@ -28,7 +28,7 @@ class Deaf(io.StringIO):
 
 async def test_every_sites_alerts_are_printed_and_kept(world: World) -> None:
     async with world.database.transaction() as session:
-        await store.open_console(session, "uk")
+        await chats.open_console(session, "uk")
     home, secret = await world.site("home", "Шевченка 12"), await world.site("secret", "Дача", public=False)
     await world.event(home)
     await world.event(secret)
@@ -51,13 +51,13 @@ async def test_the_console_speaks_the_set_language_and_is_silent_once_a_token_is
     home = await world.site("home")
     for language in ("uk", "en"):
         async with world.database.transaction() as session:
-            await store.open_console(session, language)
+            await chats.open_console(session, language)
     [row] = await world.rows("SELECT platform, chat_id, language, active FROM chats")
     assert tuple(row) == ("console", 0, "en", True)
     await world.event(home)
     await world.plan()
     async with world.database.transaction() as session:
-        await store.close_console(session, "a Telegram token is set")
+        await chats.close_console(session, "a Telegram token is set")
     await world.event(home, EventKind.POWER_RESTORED)
     await world.plan()
     assert await world.deliveries(0) == [("dropped", "a Telegram token is set")]

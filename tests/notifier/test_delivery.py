@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from services.notifier import store
+from services.notifier import chats, store
 from services.notifier.channels.telegram import TelegramChannel
 from services.notifier.pacing import Rate, Rates
 from services.notifier.planner import CONSUMER, Planner
@@ -413,9 +413,9 @@ async def test_what_one_sender_is_claiming_another_passes_over(world: World) -> 
     await world.event(house, RESTORED)
     await world.plan()
     async with world.database.transaction() as first:
-        assert len(await store.claim(first, store.TELEGRAM, 5, [], 20)) == 1
+        assert len(await store.claim(first, chats.TELEGRAM, 5, [], 20)) == 1
         async with asyncio.timeout(2), world.database.transaction() as second:
-            assert await store.claim(second, store.TELEGRAM, 5, [], 20) == []
+            assert await store.claim(second, chats.TELEGRAM, 5, [], 20) == []
 
 
 async def test_what_was_owed_to_an_unreachable_chat_stays_unsaid_when_it_comes_back(world: World) -> None:

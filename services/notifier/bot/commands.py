@@ -13,9 +13,9 @@ from aiogram.filters import Command, CommandObject, CommandStart, ExceptionTypeF
 from aiogram.types import CallbackQuery, ChatMemberUpdated, ErrorEvent, Message, User
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import store
+from services.notifier import chats
 from services.notifier.bot.keyboards import Board, Press, board_of
-from services.notifier.store import TELEGRAM, Chat, Place
+from services.notifier.chats import TELEGRAM, Chat, Place
 from services.notifier.texts import Words, language_of, words
 from services.notifier.views import Reader, status_text
 from svitlo.clock import utc_now
@@ -64,7 +64,7 @@ class Commands:
                 text = await self._follow(session, chat, slug=word if kind == "s" else None, invite=word)
                 places: list[Place] = []
             else:
-                places = await store.public_sites(session, chat.id)
+                places = await chats.public_sites(session, chat.id)
                 text = words(chat.language).say("hello" if places else "hello-empty")
         await message.answer(text, reply_markup=board_of(Board.FOLLOW, places, 0, words(chat.language)))
 
@@ -74,7 +74,7 @@ class Commands:
             chat = await self._meet(session, message)
             word = (command.args or "").strip()
             text = await self._follow(session, chat, slug=word.lower(), invite=word) if word else ""
-            places = [] if word else await store.public_sites(session, chat.id)
+            places = [] if word else await chats.public_sites(session, chat.id)
         await self._answer_board(message, Board.FOLLOW, text, places, words(chat.language))
 
     async def unsubscribe(self, message: Message, command: CommandObject) -> None:
@@ -83,12 +83,12 @@ class Commands:
         async with self._database.transaction() as session:
             chat = await self._meet(session, message)
             say = words(chat.language).say
-            places = await store.followed_sites(session, chat.id)
+            places = await chats.followed_sites(session, chat.id)
             text = ""
             if word:
                 place = next((place for place in places if place.slug == word), None)
                 if place is not None:
-                    await store.unsubscribe(session, chat.id, place.id)
+                    await chats.unsubscribe(session, chat.id, place.id)
                 text = say("left", place=html.escape(place.name, quote=False)) if place else say("not-followed")
         await self._answer_board(message, Board.LEAVE, text, places, words(chat.language))
 
@@ -96,9 +96,9 @@ class Commands:
         """`/status`: the sites the chat follows, or else the public ones."""
         async with self._database.transaction() as session:
             chat = await self._meet(session, message)
-            followed = await store.followed_sites(session, chat.id)
-            places = followed or await store.public_sites(session, chat.id)
-            sites = await store.statuses(session, [place.id for place in places])
+            followed = await chats.followed_sites(session, chat.id)
+            places = followed or await chats.public_sites(session, chat.id)
+            sites = await chats.statuses(session, [place.id for place in places])
         reader = Reader(
             words=words(chat.language),
             zone=self._zone,
@@ -124,12 +124,12 @@ class Commands:
             return
         board, notice = callback_data.board, ""
         async with self._database.transaction() as session:
-            chat = await store.meet(session, TELEGRAM, query.message.chat.id, self._language_of(query.from_user))
+            chat = await chats.meet(session, TELEGRAM, query.message.chat.id, self._language_of(query.from_user))
             if callback_data.site and board is Board.FOLLOW:
                 notice = await self._follow(session, chat, site_id=callback_data.site, escape=str)
             elif callback_data.site:
                 notice = await self._leave(session, chat, callback_data.site)
-            listed = store.public_sites if board is Board.FOLLOW else store.followed_sites
+            listed = chats.public_sites if board is Board.FOLLOW else chats.followed_sites
             places = await listed(session, chat.id)
         spoken = words(chat.language)
         await query.answer(notice[:200] or None)
@@ -142,18 +142,18 @@ class Commands:
         """Blocked or thrown out: nothing more goes there. Let in (again): the chat is active."""
         async with self._database.transaction() as session:
             if event.new_chat_member.status not in GONE:
-                await store.meet(session, TELEGRAM, event.chat.id, self._language_of(event.from_user))
+                await chats.meet(session, TELEGRAM, event.chat.id, self._language_of(event.from_user))
                 return
-            chat = await store.find_chat(session, TELEGRAM, event.chat.id)
+            chat = await chats.find_chat(session, TELEGRAM, event.chat.id)
             if chat is not None:
-                await store.close_chat(session, chat, f"the bot is {event.new_chat_member.status} there")
+                await chats.close_chat(session, chat, f"the bot is {event.new_chat_member.status} there")
 
     async def moved(self, message: Message) -> None:
         """A group became a supergroup, which has another id."""
         async with self._database.transaction() as session:
-            chat = await store.find_chat(session, TELEGRAM, message.chat.id)
+            chat = await chats.find_chat(session, TELEGRAM, message.chat.id)
             if chat is not None and message.migrate_to_chat_id is not None:
-                await store.move_chat(session, chat, message.migrate_to_chat_id)
+                await chats.move_chat(session, chat, message.migrate_to_chat_id)
 
     async def database_away(self, event: ErrorEvent) -> None:
         """Say that it is us, not them."""
@@ -165,7 +165,7 @@ class Commands:
             await query.answer(words(self._language_of(query.from_user)).say("later"))
 
     async def _meet(self, session: AsyncSession, message: Message) -> Chat:
-        return await store.meet(session, TELEGRAM, message.chat.id, self._language_of(message.from_user))
+        return await chats.meet(session, TELEGRAM, message.chat.id, self._language_of(message.from_user))
 
     async def _follow(
         self,
@@ -179,19 +179,19 @@ class Commands:
     ) -> str:
         """Subscribe the chat to what was named; returns what to say."""
         say = words(chat.language).say
-        place = await store.find_site(session, slug=slug, invite=invite, site_id=site_id)
+        place = await chats.find_site(session, slug=slug, invite=invite, site_id=site_id)
         if place is None:
             return say("not-found")
-        new = await store.subscribe(session, chat.id, place.id)
+        new = await chats.subscribe(session, chat.id, place.id)
         return say("followed" if new else "followed-already", place=escape(place.name))
 
     async def _leave(self, session: AsyncSession, chat: Chat, site_id: int) -> str:
         say = words(chat.language).say
-        followed = await store.followed_sites(session, chat.id)
+        followed = await chats.followed_sites(session, chat.id)
         place = next((place for place in followed if place.id == site_id), None)
         if place is None:
             return say("not-followed")
-        await store.unsubscribe(session, chat.id, place.id)
+        await chats.unsubscribe(session, chat.id, place.id)
         return say("left", place=place.name)
 
     async def _answer_board(

@@ -8,7 +8,7 @@ from enum import StrEnum
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
-from services.notifier.store import Place
+from services.notifier.chats import Place
 from services.notifier.texts import Words
 from services.notifier.views import short_name
 
