@@ -7,7 +7,12 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-_LIBRARIES = {"gmqtt": logging.CRITICAL, "mqtt": logging.CRITICAL, "aiogram": logging.WARNING}
+_LIBRARIES = {
+    "gmqtt": logging.CRITICAL,
+    "mqtt": logging.CRITICAL,
+    "aiogram": logging.WARNING,
+    "alembic": logging.WARNING,
+}
 """Loggers of libraries that report as errors what our own loops handle and report once."""
 
 

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     telegram_token: SecretStr | None = None
     telegram_api_url: str | None = None
     instance: str = Field("1", pattern=r"^[a-z0-9-]{1,48}$")
+    tls_names: str | None = None
     http_host: str = "127.0.0.1"
     http_port: int = Field(8080, ge=0, le=65_535)
     public_url: str | None = None

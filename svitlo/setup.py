@@ -20,7 +20,8 @@ from svitlo.accounts.seed import write_seed
 from svitlo.db import migrate
 from svitlo.errors import ConfigurationError
 from svitlo.settings import Settings
-from svitlo.stack.share import shared
+from svitlo.stack.mosquitto import configuration
+from svitlo.stack.tls import make_certificates
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ async def setup(settings: Settings, *, secrets_dir: Path, broker_dir: Path, cred
     _refuse_another_secret(secret, broker_dir, credentials_dir)
     url = url_with_password(settings.required_database_url, _read(secrets_dir / "postgres_password"))
     await _migrate(url)
-    _prepare_broker(secret, broker_dir, plugin)
+    tls_names = [name.strip() for name in (settings.tls_names or "").split(",") if name.strip()]
+    _prepare_broker(secret, broker_dir, plugin, tls_names)
     token = _read(secrets_dir / "telegram_token")
     for service in SERVICES:
         values = {
@@ -67,14 +69,6 @@ async def setup(settings: Settings, *, secrets_dir: Path, broker_dir: Path, cred
             "telegram_token": token,
         }
         _write_credentials(credentials_dir / service, {name: values[name] for name in CREDENTIALS[service]})
-
-
-def broker_configuration(*, port: int, host: str, plugin: str, directory: str) -> str:
-    """The shipped `mosquitto.conf` with its words filled in. Raises `StackError` when it was not shipped."""
-    text = shared("broker", "mosquitto.conf").read_text(encoding="utf-8")
-    for mark, value in {"@PORT@": str(port), "@HOST@": host, "@PLUGIN@": plugin, "@DATA@": directory}.items():
-        text = text.replace(mark, value)
-    return text
 
 
 def url_with_password(url: str, password: str) -> str:
@@ -130,10 +124,13 @@ def _refuse_another_secret(secret: str, broker_dir: Path, credentials_dir: Path)
             )
 
 
-def _prepare_broker(secret: str, broker_dir: Path, plugin: str) -> None:
+def _prepare_broker(secret: str, broker_dir: Path, plugin: str, tls_names: list[str]) -> None:
     owner = _as_root(BROKER_USER)
     broker_dir.mkdir(parents=True, exist_ok=True)
-    text = broker_configuration(port=1883, host="", plugin=plugin, directory=str(broker_dir))
+    text = configuration(port=1883, host="", plugin=plugin, directory=str(broker_dir))
+    if tls_names:
+        make_certificates(broker_dir / "tls", tls_names, owner=owner)
+        text += (broker_dir / "tls" / "listener.conf").read_text(encoding="utf-8")
     _write(broker_dir / "mosquitto.conf", text, owner)
     if write_seed(broker_dir / "dynamic-security.json", secret, owner=owner):
         log.info("the broker starts with our own accounts; ingest adds those of the boards")

@@ -20,11 +20,12 @@ def tls(
     where: DataDir = None,
 ) -> None:
     """Make a private CA and a broker certificate that boards without a clock accept."""
+    from svitlo.stack import system_user
     from svitlo.stack.places import Places
     from svitlo.stack.tls import make_certificates
 
     directory = out.absolute() if out is not None else Places(data_dir(where)).tls
-    make_certificates(directory, names, port=port)
+    make_certificates(directory, names, port=port, owner=system_user.owner())
     typer.echo(f"Made a certificate for {', '.join(names)} in {directory}.")
     typer.echo(f"Boards need {directory / 'ca.der'}; the broker listens on port {port} after the next svitlo up.")
 

@@ -8,7 +8,10 @@ import importlib
 import os
 import signal
 from collections.abc import Callable, Coroutine
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
 
 from svitlo.log import configure
 from svitlo.settings import Settings, load_settings
@@ -46,9 +49,28 @@ def _command(name: str, what: str) -> Callable[[], None]:
     return command
 
 
+def setup(
+    secrets_dir: Annotated[Path, typer.Option(help="Where the secrets of .env lie as files.")],
+    broker_dir: Annotated[Path, typer.Option(help="The broker's data directory.")],
+    credentials_dir: Annotated[Path, typer.Option(help="Where each service's credentials go.")],
+    plugin: Annotated[str, typer.Option(help="The broker's account plugin, as the broker sees it.")],
+) -> None:
+    """Prepare an installation in containers: schema, the broker's files, the services' credentials."""
+    from svitlo.setup import setup as prepare
+
+    settings = load_settings()
+    configure(settings.log_level, settings.log_format)
+    asyncio.run(
+        prepare(
+            settings, secrets_dir=secrets_dir, broker_dir=broker_dir, credentials_dir=credentials_dir, plugin=plugin
+        )
+    )
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "ingest": _command("ingest", "Run the ingest service: records readings, keeps the broker's accounts."),
     "detector": _command("detector", "Run the detector: turns wills and silence into power events."),
     "notifier": _command("notifier", "Run the notifier: alerts people in Telegram, or on the console."),
     "api": _command("api", "Run the API."),
+    "setup": setup,
 }

@@ -28,6 +28,14 @@ INSTALL_HINT = (
 )
 
 
+def configuration(*, port: int, host: str, plugin: str, directory: str) -> str:
+    """The shipped `mosquitto.conf` with its words filled in. Raises `StackError` when it was not shipped."""
+    text = shared("broker", "mosquitto.conf").read_text(encoding="utf-8")
+    for mark, value in {"@PORT@": str(port), "@HOST@": host, "@PLUGIN@": plugin, "@DATA@": directory}.items():
+        text = text.replace(mark, value)
+    return text
+
+
 class EmbeddedMosquitto:
     """One broker over one data directory."""
 
@@ -49,14 +57,7 @@ class EmbeddedMosquitto:
         """Write the configuration, and the accounts file if there is none. Raises `StackError`."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         system_user.give(self.directory)
-        text = shared("broker", "mosquitto.conf").read_text(encoding="utf-8")
-        for mark, value in {
-            "@PORT@": str(self.port),
-            "@HOST@": self.host,
-            "@PLUGIN@": str(self._plugin),
-            "@DATA@": str(self.directory),
-        }.items():
-            text = text.replace(mark, value)
+        text = configuration(port=self.port, host=self.host, plugin=str(self._plugin), directory=str(self.directory))
         if os.geteuid() == 0:
             text += f"\nuser {system_user.NAME}\n"
         if self._tls_dir is not None and (listener := self._tls_dir / "listener.conf").exists():

@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from svitlo.errors import UserError
-from svitlo.stack import system_user
 
 VALID_FROM = datetime(1999, 12, 31, tzinfo=UTC)
 VALID_TO = datetime(2049, 12, 31, tzinfo=UTC)
@@ -32,17 +31,29 @@ tls_version tlsv1.2
 """
 
 
-def make_certificates(directory: Path, names: Sequence[str], *, host: str = "", port: int = PORT) -> None:
+Owner = tuple[int, int] | None
+
+
+def make_certificates(
+    directory: Path, names: Sequence[str], *, host: str = "", port: int = PORT, owner: Owner = None
+) -> None:
     """Make the CA (once: boards that trust it stay valid) and a broker certificate for `names`.
 
     Names are host names and IP addresses under which boards reach the broker. Writes `ca.pem`, `ca.der` (what a board
-    gets), `ca.key`, `server.pem`, `server.key` and `listener.conf`. Raises `UserError` without a name.
+    gets), `ca.key`, `server.pem`, `server.key` and `listener.conf`. What the broker reads belongs to `owner` (user and
+    group id), the CA's key to us. A certificate that is right already is left alone. Raises `UserError` without a name.
     """
     if not names:
         raise UserError("name at least one host name or IP address under which the boards reach the broker")
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    system_user.give(directory)
+    if owner is not None:
+        os.chown(directory, *owner)
+    wanted = x509.SubjectAlternativeName([_name(name) for name in names])
     ca, ca_key = _authority(directory)
+    listener = _LISTENER.format(port=port, host=host, server=directory / "server.pem", key=directory / "server.key")
+    _write(directory / "listener.conf", listener.encode(), owner=owner)
+    if _covers(directory, wanted):
+        return
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         x509.CertificateBuilder()
@@ -52,16 +63,24 @@ def make_certificates(directory: Path, names: Sequence[str], *, host: str = "", 
         .serial_number(x509.random_serial_number())
         .not_valid_before(VALID_FROM)
         .not_valid_after(VALID_TO)
-        .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
+        .add_extension(wanted, critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    _write(directory / "server.pem", certificate.public_bytes(serialization.Encoding.PEM))
-    _write(directory / "server.key", _private(key), private=True)
-    listener = _LISTENER.format(port=port, host=host, server=directory / "server.pem", key=directory / "server.key")
-    _write(directory / "listener.conf", listener.encode())
+    _write(directory / "server.key", _private(key), private=True, owner=owner)
+    _write(directory / "server.pem", certificate.public_bytes(serialization.Encoding.PEM), owner=owner)
+
+
+def _covers(directory: Path, wanted: x509.SubjectAlternativeName) -> bool:
+    """Whether there is a certificate for just these names already."""
+    try:
+        certificate = x509.load_pem_x509_certificate((directory / "server.pem").read_bytes())
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return False
+    return found == wanted and (directory / "server.key").exists()
 
 
 def _authority(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -88,7 +107,7 @@ def _authority(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurvePriva
     _write(directory / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
     _write(directory / "ca.der", certificate.public_bytes(serialization.Encoding.DER))
     # Last: the key is the sign that the pair is whole.
-    _write(directory / "ca.key", _private(key), private=True, ours=True)
+    _write(directory / "ca.key", _private(key), private=True)
     return certificate, key
 
 
@@ -118,12 +137,12 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _write(path: Path, data: bytes, *, private: bool = False, ours: bool = False) -> None:
-    """Write atomically; the broker's user owns what it has to read, the CA's key stays with us."""
+def _write(path: Path, data: bytes, *, private: bool = False, owner: Owner = None) -> None:
+    """Write atomically."""
     partial = path.with_name(path.name + ".part")
     partial.unlink(missing_ok=True)
     partial.touch(mode=0o600 if private else 0o644)
     partial.write_bytes(data)
-    if (ids := system_user.owner()) is not None and not ours:
-        os.chown(partial, *ids)
+    if owner is not None:
+        os.chown(partial, *owner)
     partial.replace(path)

@@ -17,6 +17,7 @@ from svitlo.setup import BROKER_USER, CREDENTIALS, SERVICE_USER
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE = ROOT / "compose.yaml"
+TLS = ROOT / "compose.tls.yaml"
 
 document: dict[str, Any] = YAML(typ="safe", pure=True).load(COMPOSE)
 services: dict[str, dict[str, Any]] = document["services"]
@@ -31,7 +32,7 @@ def environment(service: str) -> dict[str, str | None]:
 
 def interpolated() -> set[str]:
     """Variables compose.yaml takes from .env: `${NAME...}`, a bare `NAME:` in an environment, a secret's source."""
-    text = COMPOSE.read_text()
+    text = COMPOSE.read_text() + TLS.read_text()
     passed = {name for service in EVERY for name, value in environment(service).items() if value is None}
     secrets = {secret["environment"] for secret in document["secrets"].values()}
     return set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", text)) | passed | secrets
@@ -44,8 +45,9 @@ def example() -> dict[str, str]:
     return {match[1]: match[2] for match in found if match}
 
 
-def test_it_follows_the_compose_specification() -> None:
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+@pytest.mark.parametrize("path", [COMPOSE, TLS])
+def test_it_follows_the_compose_specification(path: Path) -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -121,6 +123,23 @@ def test_setup_runs_once_between_the_database_and_everything_else() -> None:
     assert services["setup"]["depends_on"] == {"db": {"condition": "service_healthy"}}
     for service in [*OURS, "broker"]:
         assert services[service]["depends_on"]["setup"] == {"condition": "service_completed_successfully"}
+
+
+def test_the_setup_command_is_one_the_program_knows() -> None:
+    import typer.main
+
+    from svitlo.cli.app import app
+
+    command = typer.main.get_command(app).commands["setup"]  # type: ignore[attr-defined]
+    given = [part.split("=")[0] for part in services["setup"]["command"] if part.startswith("--")]
+    assert sorted(given) == sorted(option for part in command.params for option in part.opts if option != "--help")
+
+
+def test_the_tls_door_is_opened_only_on_demand() -> None:
+    assert "8883" not in COMPOSE.read_text()
+    extra = YAML(typ="safe", pure=True).load(TLS)["services"]
+    assert extra["broker"]["ports"] == ["${MQTTS_BIND:-0.0.0.0}:${MQTTS_PORT:-8883}:8883"]
+    assert set(extra["setup"]["environment"]) == {"SVITLO_TLS_NAMES"}
 
 
 def test_every_setting_is_one_the_program_knows() -> None:

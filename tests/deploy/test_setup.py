@@ -78,6 +78,17 @@ async def test_a_first_run_makes_everything_ready(installation: Installation) ->
     assert installation.credential("notifier", "telegram_token") == TOKEN
 
 
+async def test_with_names_the_broker_gets_a_tls_door_and_keeps_its_certificate(installation: Installation) -> None:
+    settings = installation.settings.model_copy(update={"tls_names": "broker.example, 192.168.1.10"})
+    await installation.run(settings)
+    conf = (installation.broker / "mosquitto.conf").read_text()
+    assert "listener 8883" in conf
+    assert f"certfile {installation.broker}/tls/server.pem" in conf
+    before = installation.everything()
+    await installation.run(settings)
+    assert installation.everything() == before
+
+
 async def test_each_service_learns_what_it_needs_and_no_more(installation: Installation) -> None:
     await installation.run()
 

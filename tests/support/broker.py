@@ -16,8 +16,8 @@ from svitlo.accounts.passwords import derive_password
 from svitlo.accounts.roles import ADMIN
 from svitlo.accounts.seed import write_seed
 from svitlo.settings import BrokerAddress
-from svitlo.setup import BROKER_USER, broker_configuration
-from svitlo.stack.mosquitto import EmbeddedMosquitto
+from svitlo.setup import BROKER_USER
+from svitlo.stack.mosquitto import EmbeddedMosquitto, configuration
 from tests.support.wait import eventually, free_port
 
 SECRET = "the tests' master secret"
@@ -140,7 +140,7 @@ class ContainerBroker:
 
     def _prepare(self) -> None:
         plugin = "/usr/lib/mosquitto_dynamic_security.so"
-        text = broker_configuration(port=1883, host="", plugin=plugin, directory="/mosquitto/data")
+        text = configuration(port=1883, host="", plugin=plugin, directory="/mosquitto/data")
         (self._data / "mosquitto.conf").write_text(text)
         write_seed(self._data / "dynamic-security.json", SECRET)
         for path in (self._data, *self._data.iterdir()):
