@@ -44,12 +44,12 @@ class Installation:
             plugin="/usr/lib/mosquitto_dynamic_security.so",
         )
 
-    def everything(self) -> dict[str, tuple[str, int, int, int]]:
+    def everything(self) -> dict[str, tuple[bytes, int, int, int]]:
         """Each file's text, mode, owner and group, by its path."""
         found = {}
         for path in sorted(self.root.rglob("*")):
             about = path.stat()
-            text = path.read_text() if path.is_file() else ""
+            text = path.read_bytes() if path.is_file() else b""
             found[str(path.relative_to(self.root))] = (text, stat.S_IMODE(about.st_mode), about.st_uid, about.st_gid)
         return found
 
