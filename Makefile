@@ -13,7 +13,7 @@ up: ## the stack for real boards on this network
 	@scripts/setup && exec $(SVITLO) up --lan $(ARGS)
 
 test: lint ## all checks and all tests
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -n 3 $(ARGS)
 
 lint: ## ruff, mypy --strict, import-linter
 	@scripts/setup
