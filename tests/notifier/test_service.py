@@ -9,9 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,11 +169,14 @@ async def test_a_message_sent_while_the_database_goes_away_is_not_sent_twice(
 
 
 RUN = """
-import asyncio
+import asyncio, sys
+import services.notifier.bot.poller
 from services.notifier.service import run
 from svitlo.settings import load_settings
+sys.stdin.readline()
 asyncio.run(run(load_settings()))
 """
+"""A process that has loaded everything and runs on a word."""
 
 
 async def test_killed_at_any_moment_it_goes_on_where_it_was(world: World, telegram: FakeTelegram) -> None:
@@ -189,27 +191,39 @@ async def test_killed_at_any_moment_it_goes_on_where_it_was(world: World, telegr
         "SVITLO_TELEGRAM_API_URL": telegram.url,
     }
 
-    def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", RUN], env=environment, cwd=Path.cwd())
-
     def seen() -> int:
         return sum(len(telegram.messages(chat)) for chat in chats)
 
-    first = start()
-    try:
+    first, second = loaded(environment), loaded(environment)
+    with ended(first), ended(second):
+        begin(first)
         await world.event(home)
-        await telegram.wait_until(lambda: seen() >= 8, 20)
-    finally:
+        await telegram.wait_until(lambda: seen() >= 8, 30)
         first.send_signal(signal.SIGKILL)
         first.wait()
-    # The claims of the dead run out in 20 s; here they are let go at once.
-    in_flight = await world.rows("SELECT id FROM deliveries WHERE state = 'pending' AND claimed_until IS NOT NULL")
-    await world.run("UPDATE deliveries SET claimed_until = NULL")
-    second = start()
-    try:
-        await until(lambda: all_sent(world, *chats), 20)
-    finally:
-        second.send_signal(signal.SIGKILL)
-        second.wait()
+        # The claims of the dead run out in 20 s; here they are let go at once.
+        in_flight = await world.rows("SELECT id FROM deliveries WHERE state = 'pending' AND claimed_until IS NOT NULL")
+        await world.run("UPDATE deliveries SET claimed_until = NULL")
+        begin(second)
+        await until(lambda: all_sent(world, *chats), 30)
     assert all(len(telegram.messages(chat)) >= 1 for chat in chats)
     assert seen() <= 30 + len(in_flight)
+
+
+def loaded(environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", RUN], env=environment, stdin=subprocess.PIPE)
+
+
+def begin(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"go\n")
+    process.stdin.flush()
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.kill()
+        process.communicate()
