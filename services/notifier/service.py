@@ -19,6 +19,7 @@ from svitlo.bus import Backoff, ServiceLink
 from svitlo.contracts import SiteChannel, topics
 from svitlo.db.session import Database
 from svitlo.errors import DatabaseUnavailableError
+from svitlo.health import keep_beating
 from svitlo.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ async def run(settings: Settings) -> None:
             on_up=planner.wake,
         )
         async with asyncio.TaskGroup() as group:
+            group.create_task(keep_beating(), name="pulse")
             for name, work in {"broker link": link.run, "planner": plan, **works}.items():
                 group.create_task(_keep(name, work), name=name)
 

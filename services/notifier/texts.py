@@ -36,8 +36,11 @@ class Words:
         return str(said)
 
     def duration(self, span: timedelta) -> str:
-        """The two largest units of a span, cut and not rounded: `2 год 7 хв`; nothing is shorter than a moment."""
-        minutes = max(0, int(span.total_seconds())) // 60
+        """The two largest units of a span, cut and not rounded: `2 год 7 хв`; below a minute seconds, at least one."""
+        seconds = max(1, int(span.total_seconds()))
+        if seconds < 60:
+            return self.say("duration-seconds", seconds=seconds)
+        minutes = seconds // 60
         days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
         parts = []
         if days:
@@ -46,7 +49,7 @@ class Words:
             parts.append(self.say("duration-hours", hours=hours))
         if minutes and not days:
             parts.append(self.say("duration-minutes", minutes=minutes))
-        return " ".join(parts) or self.say("duration-moment")
+        return " ".join(parts)
 
     def time(self, moment: datetime, zone: ZoneInfo, now: datetime) -> str:
         """The clock time in `zone`; with the date unless that is today's, with the year unless that is this year's."""

@@ -44,7 +44,9 @@ class Reader:
             async for message in client.messages:
                 assert isinstance(message.payload, bytes)
                 if str(message.topic).endswith("/event"):
-                    self.events.append(decode_as(PowerEvent, message.payload))
+                    event = decode_as(PowerEvent, message.payload)
+                    if event.id not in {known.id for known in self.events}:  # at least once is what MQTT promises
+                        self.events.append(event)
                 else:
                     self.kept[str(message.topic)] = message.payload
 

@@ -158,7 +158,7 @@ def test_broker_restart_leaves_the_board_online_with_the_next_connection(
     wait_until(lambda: "closed by the broker" in board.log_text(), "the board did not notice")
     broker.start()
 
-    back = observer.heartbeat(conn=2, timeout=20)
+    back = observer.heartbeat(conn=2, timeout=45)
     assert back.body["boot"] == boot
     assert back.body["boots"] == 1
     assert broker.retained(STATUS) | {"v": 1} == observer.status("online", conn=2).body
@@ -173,7 +173,7 @@ def test_killed_broker_leaves_the_board_online_with_the_next_connection(
     broker.stop(signal.SIGKILL)
     broker.start()
 
-    observer.heartbeat(conn=2, timeout=20)
+    observer.heartbeat(conn=2, timeout=45)
     assert broker.retained(STATUS)["state"] == "online"
 
 

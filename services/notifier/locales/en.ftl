@@ -5,7 +5,7 @@ duration-days = { $days ->
 }
 duration-hours = { $hours } h
 duration-minutes = { $minutes } min
-duration-moment = less than a minute
+duration-seconds = { $seconds } s
 
 # Alerts
 alert-late = (late)

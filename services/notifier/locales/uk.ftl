@@ -6,7 +6,7 @@ duration-days = { $days ->
 }
 duration-hours = { $hours } год
 duration-minutes = { $minutes } хв
-duration-moment = менше хвилини
+duration-seconds = { $seconds } с
 
 # Сповіщення
 alert-late = (із запізненням)
