@@ -82,7 +82,7 @@ def _rate(order: Callable[[list[int], random.Random], list[int]]) -> Figure:
 
 
 def _fleet(devices: int) -> Fleet:
-    fleet = Fleet(policy_of(settings.Policy()), uuid7)  # type: ignore[call-arg]
+    fleet = Fleet(policy_of(settings.Policy.model_construct()), uuid7)
     sites = {f"site-{n // 2}": (f"board-{n}", f"board-{n + 1}") for n in range(0, devices, 2)}
     fleet.set_registry(sites, START)
     fleet.link_up(START)

@@ -6,7 +6,7 @@ import statistics
 import time
 
 from bench.figure import Bar, Figure, Sense
-from bench.processes import memory_mb
+from bench.processes import memory_alone_mb, memory_mb
 from bench.stack import running
 
 BAR_MB = 400.0
@@ -23,10 +23,14 @@ def measure() -> list[Figure]:
         for _ in range(LOOKS):
             looks.append(memory_mb(stack))
             time.sleep(EVERY_S)
+        alone = memory_alone_mb(stack)
     parts = [
         Figure(part, statistics.median(look.get(part, 0.0) for look in looks), "MB")
         for part in sorted(looks[0], key=lambda part: -looks[0][part])
     ]
     totals = [sum(look.values()) for look in looks]
     note = f"PSS, median of {LOOKS} looks, {min(totals):.1f} to {max(totals):.1f}"
-    return [*parts, Figure("total", statistics.median(totals), "MB", Bar(Sense.BELOW, BAR_MB), note)]
+    found = [*parts, Figure("total", statistics.median(totals), "MB", Bar(Sense.BELOW, BAR_MB), note)]
+    if alone is not None:
+        found.append(Figure("total, alone", alone, "MB", note="if no process outside the stack shared its libraries"))
+    return found

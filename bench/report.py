@@ -20,9 +20,8 @@ RESULTS = Path(__file__).parent / "results"
 def show(console: Console, title: str, figures: Sequence[Figure], took_s: float) -> None:
     """Print one bench's table."""
     table = Table(title=f"{title} ({took_s:.0f} s)", title_justify="left", header_style="bold")
-    for column, justify in (("figure", "left"), ("value", "right"), ("unit", "left"), ("bar", "right"), ("", "left")):
-        table.add_column(column, justify="right" if justify == "right" else "left")
-    table.add_column("note", overflow="fold")
+    for column in ("figure", "value", "unit", "bar", "", "note"):
+        table.add_column(column, justify="right" if column in ("value", "bar") else "left", overflow="fold")
     for figure in figures:
         bar = f"{figure.bar.sense.value} {_number(figure.bar.limit)}" if figure.bar else ""
         table.add_row(figure.name, _number(figure.value), figure.unit, bar, figure.verdict, figure.note)

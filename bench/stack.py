@@ -29,11 +29,9 @@ def running(**env: str) -> Iterator[StackUnderTest]:
     stack = StackUnderTest(root / "data", **env)
     try:
         stack.start()
-        try:
-            yield stack
-        finally:
-            stack.stop()
+        yield stack
     finally:
+        stack.stop()
         shutil.rmtree(root, ignore_errors=True)
 
 
