@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import secrets
+import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiomqtt
 import httpx
 import pytest
 from ruamel.yaml import YAML
@@ -68,7 +70,7 @@ class Installation:
 
     def __init__(self, directory: Path) -> None:
         self.project = f"svitlo-test-{secrets.token_hex(4)}"
-        self.mqtt_port, self.http_port = free_port(), free_port()
+        self.mqtt_port, self.http_port, self.mqtts_port = free_port(), free_port(), free_port()
         settings = directory / "env"
         settings.write_text(
             f"SVITLO_SECRET={secrets.token_hex(32)}\n"
@@ -77,6 +79,7 @@ class Installation:
             f"SVITLO_RECONNECT_S={RETURN_S}\n"
             f"SVITLO_PUBLIC_MQTT_URL=mqtt://127.0.0.1:{self.mqtt_port}\n"
             f"MQTT_BIND=127.0.0.1\nMQTT_PORT={self.mqtt_port}\nHTTP_PORT={self.http_port}\n"
+            f"SVITLO_TLS_NAMES=localhost,127.0.0.1\nMQTTS_BIND=127.0.0.1\nMQTTS_PORT={self.mqtts_port}\n"
         )
         image = {"image": f"{self.project}:test"}
         own_image = directory / "image.yaml"
@@ -91,6 +94,11 @@ class Installation:
 
     def up(self, *arguments: str) -> None:
         self.compose("up", "--detach", "--wait", "--wait-timeout", "240", *arguments, timeout_s=600)
+
+    def open_tls_door(self) -> None:
+        """From here on with the second file, as its first lines say."""
+        self._compose += ["--file", "compose.tls.yaml"]
+        self.up()
 
     def svitlo(self, *arguments: str) -> str:
         return self.compose("exec", "-T", "ingest", "svitlo", *arguments)
@@ -229,3 +237,20 @@ async def test_nothing_in_a_container_is_written_by_or_readable_for_others(insta
         assert "p@ss" not in shown
     listing = installation.compose("exec", "-T", "ingest", "ls", "-ln", "/run/svitlo")
     assert {line.split()[0] for line in listing.splitlines()[1:]} == {"-r--------"}
+
+
+async def test_the_tls_door_lets_in_who_trusts_its_ca(
+    installation: Installation, credentials: dict[str, str], tmp_path: Path
+) -> None:
+    await asyncio.to_thread(installation.open_tls_door)
+    installation.compose("cp", "broker:/mosquitto/data/tls/ca.pem", str(tmp_path / "ca.pem"))
+    async with aiomqtt.Client(
+        "localhost",
+        installation.mqtts_port,
+        username=credentials["username"],
+        password=credentials["password"],
+        identifier=credentials["device_id"],
+        tls_context=ssl.create_default_context(cafile=tmp_path / "ca.pem"),
+        timeout=10,
+    ) as client:
+        await client.subscribe("svitlo/devices/board/status", qos=1)
