@@ -14,10 +14,9 @@ import asyncpg  # type: ignore[import-untyped]
 
 from svitlo import registry
 from svitlo.accounts.passwords import derive_password
+from svitlo.cli import context
 from svitlo.cli.context import Target, change_accounts
 from svitlo.db.session import driver_url
-from svitlo.settings import BrokerAddress
-from svitlo.stack.places import Places
 from tests.support.stack import StackUnderTest
 
 
@@ -62,10 +61,7 @@ def add_boards(stack: StackUnderTest, layout: Mapping[str, Sequence[str]]) -> di
 
 def target(stack: StackUnderTest) -> Target:
     """The stack as the command line would address it."""
-    places = Places(stack.directory)
-    found = places.running()
-    broker = BrokerAddress(found.mqtt_host, found.mqtt_port)
-    return Target(found.database_url, broker, found.board_host, found.mqtt_port, places.master_secret())
+    return context.target(stack.directory)
 
 
 def fetch(stack: StackUnderTest, query: str, *values: object) -> list[Any]:

@@ -46,7 +46,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
 class Policy(BaseSettings):
     """When silence becomes an outage; all in seconds but `misses`."""
 
-    model_config = SettingsConfigDict(env_prefix="SVITLO_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SVITLO_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     misses: int = Field(2, ge=1, le=100, description="heartbeats that may be missed")
     grace_s: NonNegative = Field(3.0, description="added to interval x misses")
@@ -75,7 +75,6 @@ class Settings(BaseSettings):
     tls_names: str | None = None
     http_host: str = "127.0.0.1"
     http_port: int = Field(8080, ge=0, le=65_535)
-    public_url: str | None = None
     public_mqtt_url: str | None = None
     log_level: str = Field("info", pattern=r"^(debug|info|warning|error)$")
     log_format: str = Field("text", pattern=r"^(text|json)$")

@@ -130,7 +130,7 @@ def _prepare_broker(secret: str, broker_dir: Path, plugin: str, tls_names: list[
     text = configuration(port=1883, host="", plugin=plugin, directory=str(broker_dir))
     if tls_names:
         make_certificates(broker_dir / "tls", tls_names, owner=owner)
-        text += (broker_dir / "tls" / "listener.conf").read_text(encoding="utf-8")
+        text += (broker_dir / "tls" / "listener.conf").read_text(encoding="utf-8").replace("@HOST@", "")
     _write(broker_dir / "mosquitto.conf", text, owner)
     if write_seed(broker_dir / "dynamic-security.json", secret, owner=owner):
         log.info("the broker starts with our own accounts; ingest adds those of the boards")
@@ -138,7 +138,8 @@ def _prepare_broker(secret: str, broker_dir: Path, plugin: str, tls_names: list[
     if owner is not None:
         # A volume is born as root's, and one restored from a backup may belong to anybody.
         for path in (broker_dir, *broker_dir.rglob("*")):
-            os.chown(path, *owner, follow_symlinks=False)
+            if path.name != "ca.key":  # the broker has no use for it
+                os.chown(path, *owner, follow_symlinks=False)
 
 
 def _write_credentials(directory: Path, values: dict[str, str]) -> None:

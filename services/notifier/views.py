@@ -117,7 +117,7 @@ def _restored(alert: Alert, reader: Reader) -> tuple[str, str]:
     if alert.outage_started is None:
         return headline, ""
     return headline, words.say(
-        "alert-restored-after", duration=words.duration(alert.occurred_lo - alert.outage_started)
+        "alert-restored-after", duration=words.duration(alert.occurred_hi - alert.outage_started)
     )
 
 

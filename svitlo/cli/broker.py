@@ -27,7 +27,9 @@ def tls(
     directory = out.absolute() if out is not None else Places(data_dir(where)).tls
     make_certificates(directory, names, port=port, owner=system_user.owner())
     typer.echo(f"Made a certificate for {', '.join(names)} in {directory}.")
-    typer.echo(f"Boards need {directory / 'ca.der'}; the broker listens on port {port} after the next svitlo up.")
+    typer.echo(f"Boards need {directory / 'ca.der'} and a config.json made with: svitlo device config ID --tls")
+    if out is None:
+        typer.echo(f"The broker listens on port {port} after the next svitlo up.")
 
 
 @app.command()

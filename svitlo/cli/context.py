@@ -26,12 +26,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @dataclass(frozen=True)
 class Target:
-    """The installation a command works on."""
+    """The installation a command works on: its broker as we reach it, and as the boards do."""
 
     database_url: str
     broker: BrokerAddress
-    board_host: str
-    board_port: int
+    boards: BrokerAddress
     secret: str
 
 
@@ -49,17 +48,11 @@ def target(given: Path | None) -> Target:
     if settings.database_url is not None and settings.mqtt_url is not None and settings.secret is not None:
         broker = settings.broker
         public = BrokerAddress.parse(settings.public_mqtt_url) if settings.public_mqtt_url else broker
-        return Target(settings.required_database_url, broker, public.host, public.port, settings.required_secret)
+        return Target(settings.required_database_url, broker, public, settings.required_secret)
     places = Places(data_dir(given))
     stack = places.running()
     secret = settings.secret.get_secret_value() if settings.secret else places.master_secret()
-    return Target(
-        stack.database_url,
-        BrokerAddress(stack.mqtt_host, stack.mqtt_port),
-        stack.board_host,
-        stack.mqtt_port,
-        secret,
-    )
+    return Target(stack.database_url, stack.broker, BrokerAddress.parse(stack.board_url), secret)
 
 
 def with_session(where: Target, work: Callable[[Any], Awaitable[T]]) -> T:

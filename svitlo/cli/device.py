@@ -21,7 +21,7 @@ def _credentials(where: Target, device_id: str, generation: int) -> dict[str, st
         "device_id": device_id,
         "username": device_id,
         "password": derive_password(where.secret, device_id, generation),
-        "mqtt_url": f"mqtt://{where.board_host}:{where.board_port}",
+        "mqtt_url": where.boards.url,
     }
 
 
@@ -88,6 +88,8 @@ def config(
     ssid: Annotated[str, typer.Option("--ssid", help="The Wi-Fi network's name.")] = "",
     wifi_password: Annotated[str, typer.Option("--wifi-password", help="The Wi-Fi network's password.")] = "",
     interval_s: Annotated[int, typer.Option("--interval", min=1, max=3600, help="Seconds between beats.")] = 10,
+    tls: Annotated[bool, typer.Option("--tls", help="Let the board come through the broker's TLS door.")] = False,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Another port of the broker.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Print the board's config.json (it holds its password)."""
@@ -99,12 +101,13 @@ def config(
     where = target(data_dir)
     device = with_session(where, work)
     credentials = _credentials(where, device.id, device.generation)
+    default_port = 8883 if tls and not where.boards.tls else where.boards.port
     show_json(
         {
             "v": 1,
             "device_id": device.id,
             "password": credentials["password"],
-            "mqtt": {"host": where.board_host, "port": where.board_port, "tls": False},
+            "mqtt": {"host": where.boards.host, "port": port or default_port, "tls": tls or where.boards.tls},
             "wifi": {"ssid": ssid, "password": wifi_password},
             "interval_s": interval_s,
             "keepalive_s": max(5, min(interval_s, 60)),

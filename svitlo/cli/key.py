@@ -45,7 +45,7 @@ def add(
         shown |= {
             "username": username,
             "password": derive_password(where.secret, username, row.generation),
-            "mqtt_url": f"mqtt://{where.board_host}:{where.board_port}",
+            "mqtt_url": where.boards.url,
         }
     else:
         shown["key"] = secret or ""

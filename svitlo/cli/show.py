@@ -9,6 +9,7 @@ import shutil
 import sys
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rich.console import Console
 from rich.text import Text
@@ -33,6 +34,18 @@ def _command() -> str:
     return str(mine)
 
 
+def _local_zone() -> str | None:
+    """This machine's time zone by name, if it says."""
+    candidates = [os.environ.get("TZ", "").lstrip(":")]
+    with contextlib.suppress(OSError):
+        candidates.append(str(Path("/etc/localtime").readlink()).partition("zoneinfo/")[2])
+    for name in candidates:
+        with contextlib.suppress(ZoneInfoNotFoundError, ValueError):
+            if name:
+                return ZoneInfo(name).key
+    return None
+
+
 class Screen:
     """Prints progress, alerts and what goes wrong; everything else is in the log files."""
 
@@ -46,6 +59,13 @@ class Screen:
             return given
         words = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
         return "uk" if words.lower().startswith("uk") else "en"
+
+    def demo_settings(self) -> dict[str, str]:
+        """The demo speaks the terminal's language and tells its time, unless told otherwise."""
+        found = {"SVITLO_LANGUAGE": self.language}
+        if not os.environ.get("SVITLO_TIMEZONE") and (zone := _local_zone()):
+            found["SVITLO_TIMEZONE"] = zone
+        return found
 
     def progress(self, text: str) -> None:
         """A step of starting or stopping."""
@@ -63,7 +83,7 @@ class Screen:
         self._console.print()
         self._console.print(Text("Svitlo is running.", style="bold green"))
         self._console.print(f"  API and status page  {stack.http_url}")
-        self._console.print(f"  MQTT for the boards  mqtt://{stack.board_host}:{stack.mqtt_port}")
+        self._console.print(f"  MQTT for the boards  {stack.board_url}")
         self._console.print(f"  data and logs        {options.data_dir}")
         self._console.print()
         self._console.print("Add a place and a board for it, in another terminal:")

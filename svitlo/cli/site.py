@@ -68,7 +68,8 @@ def show(slug: Slug, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     if as_json:
         show_json(asdict(site))
         return
-    show_table("Site", ("", ""), [(key, value) for key, value in asdict(site).items() if key != "id"], "")
+    shown = asdict(site) | {"public": "yes" if site.public else "no", "devices": ", ".join(site.devices)}
+    show_table("Site", ("", ""), [(key, value) for key, value in shown.items() if key != "id"], "")
 
 
 @app.command()

@@ -33,10 +33,9 @@ def up(
     screen = Screen()
     options = supervisor.Options(
         data_dir=data_dir(where),
-        host="0.0.0.0" if lan else "127.0.0.1",  # noqa: S104 - asked for by --lan
+        host=supervisor.EVERYWHERE if lan else "127.0.0.1",
         http_port=http_port or HTTP_PORT,
         mqtt_port=mqtt_port or MQTT_PORT,
-        language=screen.language,
         on_line=screen.service_line,
     )
 
@@ -65,8 +64,7 @@ def demo(
         data_dir=directory,
         http_port=http_port or supervisor.free_port("127.0.0.1", HTTP_PORT),
         mqtt_port=mqtt_port or supervisor.free_port("127.0.0.1", MQTT_PORT),
-        language=screen.language,
-        extra=DEMO_ENV,
+        extra=DEMO_ENV | screen.demo_settings(),
         on_line=screen.service_line,
     )
 

@@ -16,7 +16,7 @@ from svitlo.accounts.roles import ADMIN
 from svitlo.accounts.sync import sync_accounts, wanted_accounts
 from svitlo.db.session import Database
 from svitlo.errors import StackError
-from svitlo.settings import BrokerAddress
+from svitlo.settings import load_settings
 from svitlo.simulator.micropython import MicroPythonBoard, MicroPythonUnavailable, UmqttSource, umqtt_path
 from svitlo.stack.places import Places, RunningStack
 
@@ -137,8 +137,8 @@ async def _umqtt(directory: Path) -> UmqttSource:
 async def _houses(
     stack: RunningStack, directory: Path, language: str, umqtt: UmqttSource
 ) -> dict[str, MicroPythonBoard]:
-    places = Places(directory)
-    secret = places.master_secret()
+    given = load_settings().secret
+    secret = given.get_secret_value() if given else Places(directory).master_secret()
     generations = await _register(stack, language, secret)
     return {
         house.slug: MicroPythonBoard(
@@ -146,8 +146,8 @@ async def _houses(
             device_id=house.slug,
             password=derive_password(secret, house.slug, generations[house.slug]),
             umqtt=umqtt,
-            mqtt_host=stack.mqtt_host,
-            mqtt_port=stack.mqtt_port,
+            mqtt_host=stack.broker.host,
+            mqtt_port=stack.broker.port,
             interval_s=INTERVAL_S,
             keepalive_s=KEEPALIVE_S,
         )
@@ -167,7 +167,6 @@ async def _register(stack: RunningStack, language: str, secret: str) -> dict[str
             generations = {row.id: row.generation for row in await registry.list_devices(session)}
         async with database.transaction() as session:
             wanted = await wanted_accounts(session)
-        address = BrokerAddress(stack.mqtt_host, stack.mqtt_port)
-        async with DynamicSecurity.connect(address, derive_password(secret, ADMIN, 1)) as plugin:
+        async with DynamicSecurity.connect(stack.broker, derive_password(secret, ADMIN, 1)) as plugin:
             await sync_accounts(plugin, wanted, secret)
     return generations

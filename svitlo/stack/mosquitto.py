@@ -61,7 +61,7 @@ class EmbeddedMosquitto:
         if os.geteuid() == 0:
             text += f"\nuser {system_user.NAME}\n"
         if self._tls_dir is not None and (listener := self._tls_dir / "listener.conf").exists():
-            text += "\n" + listener.read_text(encoding="utf-8")
+            text += "\n" + listener.read_text(encoding="utf-8").replace("@HOST@", self.host)
         self.config.write_text(text, encoding="utf-8")
         write_seed(self.directory / "dynamic-security.json", self._secret, owner=system_user.owner())
 

@@ -14,18 +14,23 @@ from pathlib import Path
 import psutil
 
 from svitlo.errors import StackError
+from svitlo.settings import BrokerAddress
 
 
 @dataclass(frozen=True)
 class RunningStack:
-    """What a running stack tells the other commands."""
+    """What a running stack tells the other commands; `board_url` is the broker as boards see it."""
 
     pid: int
     database_url: str
-    mqtt_host: str
-    mqtt_port: int
-    board_host: str
+    mqtt_url: str
+    board_url: str
     http_url: str
+
+    @property
+    def broker(self) -> BrokerAddress:
+        """The broker as we see it."""
+        return BrokerAddress.parse(self.mqtt_url)
 
 
 class Places:
@@ -109,6 +114,8 @@ class Places:
         """Tell the other commands where the stack is."""
         path = self.run / "stack.json"
         partial = path.with_suffix(".part")
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)  # the database's URL may hold a password
         partial.write_text(json.dumps(asdict(stack)), encoding="utf-8")
         partial.replace(path)
 

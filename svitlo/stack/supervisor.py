@@ -23,6 +23,7 @@ import psutil
 
 from svitlo.accounts.passwords import derive_password
 from svitlo.errors import StackError
+from svitlo.settings import SECRETS, BrokerAddress, load_settings
 from svitlo.stack import system_user
 from svitlo.stack.child import Child, OutputHandler, end_leftovers, remember
 from svitlo.stack.mosquitto import EmbeddedMosquitto
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 SERVICES = ("ingest", "detector", "notifier", "api")
 READY_S = 40.0
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - asked for by --lan
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,6 @@ class Options:
     host: str = "127.0.0.1"
     http_port: int = 8080
     mqtt_port: int = 1883
-    language: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
     on_line: OutputHandler | None = None
 
@@ -71,41 +72,49 @@ class Stack:
     def __init__(self, options: Options, places: Places) -> None:
         self._options = options
         self._places = places
-        self._secret = os.environ.get("SVITLO_SECRET") or places.master_secret()
+        self._settings = load_settings()
+        secret = self._settings.secret
+        self._secret = secret.get_secret_value() if secret else places.master_secret()
         self._children: list[Child] = []
         self._watchers: list[asyncio.Task[None]] = []
         self._postgres: EmbeddedPostgres | None = None
-        self._database_url = os.environ.get("SVITLO_DATABASE_URL")
-        self._external_mqtt = os.environ.get("SVITLO_MQTT_URL")
-        if not self._database_url:
+        self._external = self._settings.broker if self._settings.mqtt_url else None
+        if self._settings.database_url is None:
             self._postgres = EmbeddedPostgres(places.postgres)
             self._database_url = self._postgres.url
+        else:
+            self._database_url = self._settings.required_database_url
 
     @property
     def description(self) -> RunningStack:
         """What the other commands need to know."""
-        assert self._database_url is not None
         host = self._options.host
-        shown = lan_address() if host in ("0.0.0.0", "::") else host  # noqa: S104 - asking, not binding
+        shown = lan_address() if host == EVERYWHERE else host
+        ours = self._external or BrokerAddress(self._local, self._options.mqtt_port)
+        boards = self._external or BrokerAddress(shown, self._options.mqtt_port)
         return RunningStack(
             pid=os.getpid(),
             database_url=self._database_url,
-            mqtt_host="127.0.0.1" if host in ("0.0.0.0", "::") else host,  # noqa: S104
-            mqtt_port=self._options.mqtt_port,
-            board_host=shown,
+            mqtt_url=ours.url,
+            board_url=self._settings.public_mqtt_url or boards.url,
             http_url=f"http://{shown}:{self._options.http_port}",
         )
 
+    @property
+    def _local(self) -> str:
+        """Where we ourselves reach what listens on the chosen address."""
+        return "127.0.0.1" if self._options.host == EVERYWHERE else self._options.host
+
     async def start(self, say: Callable[[str], None]) -> None:
         """Start everything in order and wait until it answers. Raises `StackError`."""
-        if not self._external_mqtt:
+        if self._external is None:
             check_free(self._options.host, self._options.mqtt_port, "--mqtt-port", "the MQTT broker")
         check_free(self._options.host, self._options.http_port, "--http-port", "the API")
         if self._postgres is not None:
             say("PostgreSQL ...")
             await self._begin(self._postgres_child(self._postgres))
             await asyncio.to_thread(self._postgres.wait_ready)
-        if not self._external_mqtt:
+        if self._external is None:
             say("Mosquitto ...")
             await self._begin(self._mosquitto_child())
         await self._migrate()
@@ -171,12 +180,9 @@ class Stack:
         )
 
     def _service_env(self, service: str) -> dict[str, str]:
-        assert self._database_url is not None
-        private: tuple[str, ...] = ("SVITLO_SECRET", "SVITLO_MQTT_URL", "SVITLO_MQTT_PASSWORD")
-        if service != "notifier":
-            private += ("SVITLO_TELEGRAM_TOKEN", "SVITLO_TELEGRAM_TOKEN_FILE")
+        kept = {"SVITLO_TELEGRAM_TOKEN", "SVITLO_TELEGRAM_TOKEN_FILE"} if service == "notifier" else set()
+        private = {f"SVITLO_{name.upper()}{end}" for name in SECRETS for end in ("", "_FILE")} - kept
         env = {name: value for name, value in os.environ.items() if name not in private}
-        host = "127.0.0.1" if self._options.host in ("0.0.0.0", "::") else self._options.host  # noqa: S104
         env |= {
             "PYTHONUNBUFFERED": "1",
             "SVITLO_DATA_DIR": str(self._options.data_dir),
@@ -184,18 +190,12 @@ class Stack:
             "SVITLO_HTTP_HOST": self._options.host,
             "SVITLO_HTTP_PORT": str(self._options.http_port),
         }
-        if self._external_mqtt:
-            env["SVITLO_MQTT_URL"] = self._external_mqtt
-            if password := os.environ.get("SVITLO_MQTT_PASSWORD"):
-                env["SVITLO_MQTT_PASSWORD"] = password
-        else:
-            username = f"svitlo.{service}"
-            env["SVITLO_MQTT_URL"] = f"mqtt://{username}@{host}:{self._options.mqtt_port}"
-            env["SVITLO_MQTT_PASSWORD"] = derive_password(self._secret, username, 1)
+        # Another broker than our own has the same accounts, derived from the same secret.
+        username = f"svitlo.{service}"
+        env["SVITLO_MQTT_URL"] = self.description.mqtt_url.replace("://", f"://{username}@", 1)
+        env["SVITLO_MQTT_PASSWORD"] = derive_password(self._secret, username, 1)
         if service == "ingest":
             env["SVITLO_SECRET"] = self._secret
-        if self._options.language is not None:
-            env.setdefault("SVITLO_LANGUAGE", self._options.language)
         return env | dict(self._options.extra)
 
     async def _migrate(self) -> None:
@@ -211,8 +211,7 @@ class Stack:
             raise StackError(f"the database could not be migrated: {output.decode(errors='replace').strip()[-500:]}")
 
     async def _wait_ready(self) -> None:
-        host = "127.0.0.1" if self._options.host in ("0.0.0.0", "::") else self._options.host  # noqa: S104
-        url = f"http://{host}:{self._options.http_port}/readyz"
+        url = f"http://{self._local}:{self._options.http_port}/readyz"
         deadline = asyncio.get_running_loop().time() + READY_S
         reason = "no answer"
         while asyncio.get_running_loop().time() < deadline:

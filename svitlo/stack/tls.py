@@ -24,7 +24,7 @@ VALID_TO = datetime(2049, 12, 31, tzinfo=UTC)
 PORT = 8883
 
 _LISTENER = """
-listener {port} {host}
+listener {port} @HOST@
 certfile {server}
 keyfile {key}
 tls_version tlsv1.2
@@ -34,14 +34,13 @@ tls_version tlsv1.2
 Owner = tuple[int, int] | None
 
 
-def make_certificates(
-    directory: Path, names: Sequence[str], *, host: str = "", port: int = PORT, owner: Owner = None
-) -> None:
+def make_certificates(directory: Path, names: Sequence[str], *, port: int = PORT, owner: Owner = None) -> None:
     """Make the CA (once: boards that trust it stay valid) and a broker certificate for `names`.
 
     Names are host names and IP addresses under which boards reach the broker. Writes `ca.pem`, `ca.der` (what a board
-    gets), `ca.key`, `server.pem`, `server.key` and `listener.conf`. What the broker reads belongs to `owner` (user and
-    group id), the CA's key to us. A certificate that is right already is left alone. Raises `UserError` without a name.
+    gets), `ca.key`, `server.pem`, `server.key` and `listener.conf` (with `@HOST@` for the address to listen on).
+    What the broker reads belongs to `owner` (user and group id), the CA's key to us. A certificate that is right
+    already is left alone. Raises `UserError` without a name.
     """
     if not names:
         raise UserError("name at least one host name or IP address under which the boards reach the broker")
@@ -50,7 +49,7 @@ def make_certificates(
         os.chown(directory, *owner)
     wanted = x509.SubjectAlternativeName([_name(name) for name in names])
     ca, ca_key = _authority(directory)
-    listener = _LISTENER.format(port=port, host=host, server=directory / "server.pem", key=directory / "server.key")
+    listener = _LISTENER.format(port=port, server=directory / "server.pem", key=directory / "server.key")
     _write(directory / "listener.conf", listener.encode(), owner=owner)
     if _covers(directory, wanted):
         return

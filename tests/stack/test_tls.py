@@ -27,9 +27,7 @@ class TlsBroker:
     def __init__(self, directory: Path) -> None:
         self.host, self.port, self.tls_port = "127.0.0.1", free_port(), free_port()
         self.tls = directory / "tls"
-        make_certificates(
-            self.tls, ["localhost", "127.0.0.1"], host="127.0.0.1", port=self.tls_port, owner=system_user.owner()
-        )
+        make_certificates(self.tls, ["localhost", "127.0.0.1"], port=self.tls_port, owner=system_user.owner())
         embedded = EmbeddedMosquitto(directory / "broker", self.host, self.port, SECRET, self.tls)
         embedded.prepare()
         self.process = subprocess.Popen(embedded.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
