@@ -54,7 +54,7 @@ class House:
 
 def measure() -> list[Figure]:
     """Percentiles of the whole way, and the median and p99 of its stages."""
-    hold_ms = 1000 * settings.Policy.model_construct().will_hold_s  # the default, whatever this environment says
+    hold_ms = 1000 * settings.Policy.model_construct().will_hold_s
     passages = asyncio.run(_outages(hold_ms))
     bar = Bar(Sense.BELOW, hold_ms + OVERHEAD_BAR_MS)
     totals = [passage.total for passage in passages]
