@@ -95,14 +95,14 @@ class VirtualBoard:
 
     async def goodbye(self) -> None:
         """A clean end: says bye, then disconnects; stays off until `restore_power`."""
-        client = self._client
-        if client is not None and self.connected:
+        client, connected = self._client, self.connected
+        self._powered.clear()  # first, so that no beat is sent after the goodbye
+        if client is not None and connected:
             client.publish(self._topic(DeviceChannel.STATUS), self._status(OfflineReason.BYE), qos=1, retain=True)
             client.disconnect()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2):
                     await self._lost.wait()
-        self._powered.clear()
 
     def _boot(self) -> None:
         self._boot_id = secrets.token_hex(4)
@@ -190,8 +190,8 @@ class VirtualBoard:
         while not lost.is_set() and self._powered.is_set() and self._network.is_set():
             client.loop_misc()
             if time.monotonic() >= due:
-                client.publish(self._topic(DeviceChannel.HEARTBEAT), self._heartbeat(), qos=0, retain=True)
-                self.beats += 1
+                sent = client.publish(self._topic(DeviceChannel.HEARTBEAT), self._heartbeat(), qos=0, retain=True)
+                self.beats += sent.rc == mqtt.MQTT_ERR_SUCCESS
                 due = time.monotonic() + self._interval_s
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(self._interval_s, self._keepalive_s / 3)):

@@ -175,7 +175,8 @@ class Fleet:
 
     def _moved(self, name: str, before: DeviceState, after: DeviceState, now: datetime) -> list[Effect]:
         self.devices[name] = after
-        self._schedule(name, after)
+        if not (name in self._scheduled and _only_later(before, after)):
+            self._schedule(name, after)
         seen_again = (
             after.last_proof_at is not before.last_proof_at
             and self.watch.since is not None
@@ -270,3 +271,14 @@ class Fleet:
         if planned is None or due < planned:
             self._scheduled[name] = due
             heapq.heappush(self._deadlines, (due, name))
+
+
+def _only_later(before: DeviceState, after: DeviceState) -> bool:
+    """Whether a device's next deadline cannot have come nearer, as with every ordinary heartbeat: the one planned
+    will look again."""
+    return (
+        after.liveness is before.liveness
+        and after.will_at is None
+        and after.birth_at is None
+        and after.interval_s >= before.interval_s
+    )
