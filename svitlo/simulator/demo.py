@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,7 @@ from svitlo.db.session import Database
 from svitlo.errors import StackError
 from svitlo.settings import load_settings
 from svitlo.simulator.micropython import MicroPythonBoard, MicroPythonUnavailable, UmqttSource, umqtt_path
+from svitlo.stack.child import end_leftovers, remember
 from svitlo.stack.places import Places, RunningStack
 
 DEMO_ENV = {"SVITLO_RECONNECT_S": "15"}
@@ -76,6 +77,9 @@ async def tell(stack: RunningStack, directory: Path, narrator: Narrator, *, once
     """Set the houses up, then cut and restore their power until cancelled (or, with `once`, told once)."""
     words = _WORDS[narrator.language]
     umqtt = await _umqtt(directory)
+    # Boards of a demo that was killed hard would fight the new ones for their client ids.
+    noted = Places(directory).run / "boards.json"
+    await asyncio.to_thread(end_leftovers, noted)
     boards = await _houses(stack, directory, narrator.language, umqtt)
     names = {house.slug: house.names[narrator.language] for house in HOUSES}
 
@@ -83,30 +87,39 @@ async def tell(stack: RunningStack, directory: Path, narrator: Narrator, *, once
         style = "magenta" if key in ("kill", "freeze") else "green" if key in ("start", "thaw") else "dim"
         narrator.say(words[key].format(name=names.get(slug, ""), umqtt=umqtt), style)
 
+    def note() -> None:
+        remember(noted, {slug: board.pid if board.running else None for slug, board in boards.items()})
+
+    async def act(happening: Act, slug: str, length_s: float) -> None:
+        await happening(slug, boards[slug], length_s, say)
+        note()
+
     try:
         for board in boards.values():
             board.start()
+        note()
         say("boards", "")
         await asyncio.sleep(6)
         first, second, _ = (house.slug for house in HOUSES)
-        await _kill(first, boards[first], 10, say)
+        await act(_kill, first, 10)
         await asyncio.sleep(5)
-        await _freeze(second, boards[second], 16, say)
+        await act(_freeze, second, 16)
         await asyncio.sleep(6)
         if once:
             return
         say("again", "")
         while True:
             await asyncio.sleep(random.uniform(15, 30))  # noqa: S311 - a story, not a secret
-            slug = random.choice(HOUSES).slug  # noqa: S311
-            act = random.choice((_kill, _freeze))  # noqa: S311
-            await act(slug, boards[slug], random.uniform(12, 40), say)  # noqa: S311
+            house = random.choice(HOUSES)  # noqa: S311
+            happening = random.choice((_kill, _freeze))  # noqa: S311
+            await act(happening, house.slug, random.uniform(12, 40))  # noqa: S311
     finally:
         for board in boards.values():
             board.kill()
 
 
 Say = Callable[[str, str], None]
+Act = Callable[[str, MicroPythonBoard, float, Say], Awaitable[None]]
 
 
 async def _kill(slug: str, board: MicroPythonBoard, length_s: float, say: Say) -> None:

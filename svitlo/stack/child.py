@@ -154,13 +154,13 @@ def _ending(code: int) -> str:
     return f"signal {-code}"
 
 
-def remember(path: Path, children: Sequence[Child]) -> None:
+def remember(path: Path, pids: Mapping[str, int | None]) -> None:
     """Note which processes are ours, so that the next start can end what a killed supervisor left behind."""
     found = []
-    for child in children:
-        if child.pid is not None:
+    for name, pid in pids.items():
+        if pid is not None:
             with contextlib.suppress(psutil.Error):
-                found.append({"name": child.name, "pid": child.pid, "born": psutil.Process(child.pid).create_time()})
+                found.append({"name": name, "pid": pid, "born": psutil.Process(pid).create_time()})
     partial = path.with_suffix(".part")
     partial.write_text(json.dumps(found), encoding="utf-8")
     partial.replace(path)

@@ -146,7 +146,7 @@ class Stack:
         self._remember()
 
     def _remember(self) -> None:
-        remember(self._places.run / "children.json", self._children)
+        remember(self._places.run / "children.json", {child.name: child.pid for child in self._children})
 
     def _postgres_child(self, postgres: EmbeddedPostgres) -> Child:
         return Child(

@@ -245,7 +245,7 @@ async def test_the_tls_door_lets_in_who_trusts_its_ca(
     await asyncio.to_thread(installation.open_tls_door)
     installation.compose("cp", "broker:/mosquitto/data/tls/ca.pem", str(tmp_path / "ca.pem"))
     async with aiomqtt.Client(
-        "localhost",
+        "127.0.0.1",
         installation.mqtts_port,
         username=credentials["username"],
         password=credentials["password"],

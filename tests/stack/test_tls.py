@@ -45,7 +45,7 @@ def broker(tmp_path: Path) -> Iterator[TlsBroker]:
 async def connect(broker: TlsBroker, ca: Path) -> None:
     where = address(broker, "svitlo.api")  # type: ignore[arg-type]
     async with aiomqtt.Client(
-        "localhost",
+        "127.0.0.1",
         broker.tls_port,
         username=where.username,
         password=where.password,
@@ -64,7 +64,7 @@ async def test_a_client_that_trusts_the_ca_connects_and_another_does_not(broker:
         socket.create_connection(("127.0.0.1", broker.tls_port), timeout=5) as plain,
         pytest.raises(ssl.SSLCertVerificationError),
     ):
-        context.wrap_socket(plain, server_hostname="localhost")
+        context.wrap_socket(plain, server_hostname="127.0.0.1")
 
 
 def test_it_is_valid_when_a_board_boots_believing_it_is_the_year_2000(tmp_path: Path) -> None:
