@@ -90,6 +90,7 @@ class Firehose:
         self._on_down = on_down
         self._client: Any = None
         self.connected = False
+        self.failed = 0
 
     async def run(self) -> None:
         """Hold the connection until cancelled."""
@@ -129,7 +130,12 @@ class Firehose:
                 self._up()
 
         def received(_client: Any, topic: str | bytes, payload: bytes, _qos: int, properties: dict[str, Any]) -> None:
-            self._on_message(_text(topic), payload, bool(properties["retain"]))
+            try:
+                self._on_message(_text(topic), payload, bool(properties["retain"]))
+            except Exception:
+                # gmqtt would swallow it unseen; one message must neither hide a fault nor end the service.
+                self.failed += 1
+                log.exception("a message on %s could not be handled (%d so far)", _text(topic)[:80], self.failed)
 
         client.on_disconnect = lambda *_: lost.set()
         client.on_subscribe = subscribed

@@ -36,6 +36,8 @@ class StatePublisher:
         self._dirty: dict[str, None] = {}
         self._gone: dict[str, None] = {}
         self._wake = asyncio.Event()
+        self.removed: set[str] = set()
+        """Sites removed at some time, whose topics a broker may still keep."""
 
     def mark(self, site: str) -> None:
         """A site changed."""
@@ -45,10 +47,12 @@ class StatePublisher:
     def mark_all(self) -> None:
         """The link is new: what the broker keeps may be old."""
         self._dirty.update(dict.fromkeys(self._fleet.sites))
+        self._gone.update(dict.fromkeys(self.removed - self._fleet.sites.keys()))
         self._wake.set()
 
     def forget(self, site: str) -> None:
         """A site left the registry: its retained topics go."""
+        self.removed.add(site)
         self._gone[site] = None
         self._wake.set()
 

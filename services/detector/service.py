@@ -9,9 +9,11 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import DBAPIError
+
 from services.detector import store
 from services.detector.core.device import DeviceState
-from services.detector.core.effects import Effect, OutageEnded, OutageStarted, SiteChanged
+from services.detector.core.effects import DeviceChanged, Effect, OutageEnded, OutageStarted, SiteChanged
 from services.detector.core.fleet import Fleet
 from services.detector.core.observation import observe
 from services.detector.core.policy import Policy
@@ -31,10 +33,12 @@ log = logging.getLogger(__name__)
 
 ACTIVE_LOCK = 0x5117_0003
 ECHO_EVERY_S = 1.0
+ECHOES_KEPT = 30
 ECHO_LIMIT_S = 3.5
 """Without an echo for this long we count as blind (a frozen broker keeps its sockets open)."""
 STALL_LIMIT = timedelta(seconds=3)
 """If our own loop stood still for longer, messages wait unread in the socket: silence proves nothing."""
+CLOCK_SLACK = timedelta(seconds=0.5)
 REGISTRY_EVERY_S = 60.0
 TICK = timedelta(seconds=1)
 TURN_TRIES = 10
@@ -101,6 +105,8 @@ class Detector:
         self._malformed = 0
         self._echo_topic = topics.echo(settings.instance)
         self._echo_at: float | None = None
+        self._echo_number = 0
+        self._echoes: dict[int, datetime] = {}
         self._timer = asyncio.Event()
         self._wakes_at = utc_now()
         self.fleet = Fleet(policy_of(settings.policy), uuid7)
@@ -144,7 +150,7 @@ class Detector:
 
     async def _hold_turn(self, listener: Listener) -> None:
         """Keep lock and notifications over a break of their connection; detection itself goes on meanwhile."""
-        await listener.lost.wait()
+        await listener.watch()
         backoff = Backoff()
         while True:
             try:
@@ -153,7 +159,7 @@ class Detector:
                     await again.listen(REGISTRY_CHANNEL, self._registry_changed.set)
                     self._registry_changed.set()
                     backoff.reset()
-                    await again.lost.wait()
+                    await again.watch()
             except DatabaseUnavailableError:
                 await backoff.wait()
 
@@ -170,7 +176,9 @@ class Detector:
             devices = await store.load_devices(session)
             sites = await store.load_sites(session)
             last_tick = await store.load_tick(session)
+            self._states.removed = await store.load_removed(session)
         self.fleet.restore(devices, sites, last_tick)
+        self.fleet.rewind(utc_now())
         self._apply(self.fleet.set_registry(self._mapping(), utc_now()))
         log.info("watching %d sites with %d devices", len(self._registry), len(self.fleet.devices))
 
@@ -182,8 +190,7 @@ class Detector:
 
     def _on_message(self, topic: str, payload: bytes, retained: bool) -> None:
         if topic == self._echo_topic:
-            self._echo_at = time.monotonic()
-            self._see()
+            self._on_echo(payload)
             return
         try:
             device, channel = topics.parse_device(topic)
@@ -208,7 +215,23 @@ class Detector:
     def _see(self) -> None:
         if self._firehose.connected and self.fleet.watch.since is None:
             self._apply(self.fleet.link_up(utc_now()))
+            self._send_echo()  # at once: until it is back, what arrives is not known to be news
             self._timer.set()
+
+    def _send_echo(self) -> None:
+        self._echo_number += 1
+        self._echoes[self._echo_number] = utc_now()
+        while len(self._echoes) > ECHOES_KEPT:
+            del self._echoes[next(iter(self._echoes))]
+        self._firehose.publish(self._echo_topic, b"%d" % self._echo_number)
+
+    def _on_echo(self, payload: bytes) -> None:
+        sent_at = self._echoes.pop(int(payload), None) if payload.isdigit() else None
+        if sent_at is None:
+            return  # another detector's, or one we gave up
+        self._echo_at = time.monotonic()
+        self._see()
+        self._apply(self.fleet.link_proven(sent_at, utc_now()))
 
     def _on_down(self) -> None:
         self.fleet.link_down(utc_now())
@@ -221,6 +244,8 @@ class Detector:
         for effect in effects:
             if isinstance(effect, SiteChanged):
                 self._states.mark(effect.site)
+            elif isinstance(effect, DeviceChanged):
+                self._unsaved[effect.device] = effect.state
             elif isinstance(effect, OutageStarted | OutageEnded):
                 log.info(
                     "%s at %s between %s and %s",
@@ -234,7 +259,7 @@ class Detector:
     async def _echo(self) -> None:
         """Send ourselves an echo through the broker and notice when it stops coming."""
         while True:
-            self._firehose.publish(self._echo_topic, b"echo")
+            self._send_echo()
             await asyncio.sleep(ECHO_EVERY_S)
             beat()
             silent = time.monotonic() - (self._echo_at or 0.0)
@@ -251,8 +276,18 @@ class Detector:
                 log.warning("stood still for %.1f s; silence in that time proves nothing", (now - last).total_seconds())
                 self.fleet.link_down(last, "stall")
                 self._apply(self.fleet.link_up(now))
+                self._send_echo()
+            if now < last - CLOCK_SLACK:
+                log.warning("the clock was set back by %.1f s", (last - now).total_seconds())
+                self.fleet.link_down(now, "clock")
+                self.fleet.rewind(now)
+                if self._firehose.connected:
+                    self._apply(self.fleet.link_up(now))
+                    self._send_echo()
             last = now
             self._apply(self.fleet.tick(now))
+            if self.fleet.wants_proof:
+                self._send_echo()  # its answer decides, in a moment or once the broker is back
             await self._sleep_until(self.fleet.next_deadline())
 
     async def _sleep_until(self, deadline: datetime | None) -> None:
@@ -274,6 +309,9 @@ class Detector:
                 async with self._database.transaction() as session:
                     registry = await store.load_registry(session)
             except DatabaseUnavailableError:
+                continue
+            except DBAPIError:
+                log.exception("the registry could not be read; the one we have stays in force")
                 continue
             self._take_registry(registry)
 

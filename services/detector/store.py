@@ -46,6 +46,11 @@ ON CONFLICT (site_id) DO UPDATE SET
   power = excluded.power, state = excluded.state, since = excluded.since, updated_at = excluded.updated_at
 """)
 
+_END_FORGOTTEN = text("""
+UPDATE outages SET ended_lo = started_hi, ended_hi = greatest(started_hi, :lo), end_detected_at = :detected_at
+WHERE site_id = :site_id AND id <> :id AND ended_hi IS NULL AND retracted_at IS NULL
+""")
+
 _OPEN_OUTAGE = text("""
 INSERT INTO outages (id, site_id, rev, cause, started_lo, started_hi, detected_at)
 VALUES (:id, :site_id, 1, :cause, :lo, :hi, :detected_at)
@@ -128,10 +133,19 @@ async def load_sites(session: AsyncSession) -> dict[str, SiteState]:
             power=PowerState(row.power),
             state=SiteStateWord(row.state),
             since=row.since,
-            outage=Outage(row.outage_id, row.started_lo, row.started_hi) if row.outage_id else None,
+            # With power there is no outage; one left open lost its end, and the next one closes it.
+            outage=Outage(row.outage_id, row.started_lo, row.started_hi)
+            if row.outage_id and row.power != PowerState.ON
+            else None,
         )
         for row in rows
     }
+
+
+async def load_removed(session: AsyncSession) -> set[str]:
+    """Slugs of removed sites that no live site bears."""
+    rows = await session.execute(text("SELECT slug FROM sites GROUP BY slug HAVING bool_and(removed_at IS NOT NULL)"))
+    return {row.slug for row in rows}
 
 
 async def load_tick(session: AsyncSession) -> datetime | None:
@@ -208,6 +222,15 @@ async def save_effects(
 
 
 async def _open_outage(session: AsyncSession, site_id: int, effect: OutageStarted) -> None:
+    await session.execute(
+        _END_FORGOTTEN,
+        {
+            "id": effect.outage.id,
+            "site_id": site_id,
+            "lo": effect.outage.started_lo,
+            "detected_at": effect.event.detected_at,
+        },
+    )
     await session.execute(
         _OPEN_OUTAGE,
         {

@@ -17,15 +17,17 @@ from sqlalchemy.exc import DBAPIError
 
 from services.detector import store
 from services.detector.core.device import DeviceState
-from services.detector.core.effects import Effect
+from services.detector.core.effects import DeviceChanged, Effect, GapSeen
 from svitlo.bus import Backoff
 from svitlo.clock import utc_now
-from svitlo.db.session import Database
+from svitlo.db.session import Database, sqlstate
 from svitlo.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
 SNAPSHOT_S = 5.0
+REFUSED_FOR_ITSELF = ("22", "23")
+"""SQLSTATE classes that blame the data: data exception, integrity constraint violation."""
 
 
 class Writer:
@@ -55,7 +57,9 @@ class Writer:
         """Queue the effects of one step; they are written together or not at all."""
         if effects:
             # The sites as they are now: one that is removed meanwhile still gets its history.
-            self._owed.append((list(effects), dict(self._site_ids())))
+            ids = self._site_ids()
+            named = {effect.site for effect in effects if not isinstance(effect, DeviceChanged | GapSeen)}
+            self._owed.append((list(effects), {site: ids[site] for site in named if site in ids}))
             self._wake.set()
 
     async def run(self) -> None:
@@ -85,9 +89,12 @@ class Writer:
                 self._went(up=False, why=str(error))
                 await backoff.wait()
                 continue
-            except DBAPIError:
-                # A batch the database refuses for what it says would block all that follow; it is told in full.
-                log.exception("a batch was refused by the database and is left out: %s", effects)
+            except DBAPIError as error:
+                log.exception("the database refused a batch: %s", effects)
+                if not (sqlstate(error) or "").startswith(REFUSED_FOR_ITSELF):
+                    await backoff.wait()
+                    continue
+                # It would be refused for ever, and block all that follow; it has been told in full.
                 grew = False
             self._owed.popleft()
             self._went(up=True)
@@ -113,6 +120,9 @@ class Writer:
                     del self._unsaved[name]
         except DatabaseUnavailableError as error:
             self._went(up=False, why=str(error))
+        except DBAPIError:
+            log.exception("the database refused %d device states; they are left out", len(states))
+            self._unsaved.clear()
 
     async def _last_words(self) -> None:
         try:
@@ -123,7 +133,7 @@ class Writer:
                     await self._write(*self._owed[0])
                     self._owed.popleft()
                 await self._save_snapshot()
-        except (TimeoutError, DatabaseUnavailableError):
+        except (TimeoutError, DatabaseUnavailableError, DBAPIError):
             log.warning("PostgreSQL is away; %d batches of effects could not be stored", len(self._owed))
 
     def _went(self, *, up: bool, why: str = "") -> None:

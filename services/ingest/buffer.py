@@ -81,13 +81,18 @@ class Batch:
         return bool(self.readings or self.seen or self.refused or self.strangers)
 
 
-class Buffer:
-    """Collects between two writes; `dropped` counts readings that found no room."""
+PER_DEVICE = 100
+"""Readings one device may have between two writes; a board in a tight loop must not fill the disk."""
 
-    def __init__(self, limit: int = 500_000, kinds: int = 1000) -> None:
+
+class Buffer:
+    """Collects between two writes; `dropped` counts readings that found no room or were too many of one device."""
+
+    def __init__(self, limit: int = 200_000, kinds: int = 1000) -> None:
         self._limit = limit
         self._kinds = kinds
         self._readings: deque[Reading] = deque()
+        self._counts: dict[str, int] = {}
         self._rest = Batch()
         self.dropped = 0
 
@@ -172,6 +177,7 @@ class Buffer:
         batch, self._rest = self._rest, Batch()
         batch.readings = list(self._readings)
         self._readings.clear()
+        self._counts.clear()
         return batch
 
     def put_back(self, batch: Batch) -> None:
@@ -196,6 +202,11 @@ class Buffer:
                 later.first_at, later.count = stranger.first_at, later.count + stranger.count
 
     def _add(self, reading: Reading) -> None:
+        device = reading[1]
+        count = self._counts[device] = self._counts.get(device, 0) + 1
+        if count > PER_DEVICE:
+            self.dropped += 1
+            return
         if len(self._readings) >= self._limit:
             self._readings.popleft()
             self.dropped += 1

@@ -188,7 +188,7 @@ class Ingest:
                     await listener.listen(REGISTRY_CHANNEL, self._registry_changed.set)
                     self._registry_changed.set()
                     backoff.reset()
-                    await listener.lost.wait()
+                    await listener.watch()
             except DatabaseUnavailableError:
                 pass
             await backoff.wait()

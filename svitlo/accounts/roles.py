@@ -61,8 +61,13 @@ def device_account(device_id: str, generation: int) -> Account:
 
 
 def integrator_account(name: str, generation: int) -> Account:
-    """Somebody else's program: reads what is public, writes nothing."""
-    return Account(f"key.{name}", generation, subscribe=("svitlo/sites/#", "homeassistant/#"))
+    """Somebody else's program: reads what is public, writes nothing.
+
+    It too is bound to one client id: under a board's it would throw that board off, and the broker would publish the
+    board's will.
+    """
+    username = f"key.{name}"
+    return Account(username, generation, subscribe=("svitlo/sites/#", "homeassistant/#"), client_id=username)
 
 
 _DEVICES = tuple(

@@ -43,6 +43,7 @@ def add(
     if kind is Kind.MQTT:
         username = f"key.{name}"
         shown |= {
+            "client_id": username,
             "username": username,
             "password": derive_password(where.secret, username, row.generation),
             "mqtt_url": where.boards.url,

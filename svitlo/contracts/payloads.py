@@ -23,9 +23,11 @@ MAX_PAYLOAD = 1024
 
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 BigCount = Annotated[int, Meta(ge=0, le=2**53)]
-Boot = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z-]{1,32}$")]
+# \Z and not $, which would let a newline pass at the end.
+Boot = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z-]{1,32}\Z", max_length=32)]
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
-Word = Annotated[str, Meta(max_length=32, pattern=r"^[^\x00]*$")]
+Word = Annotated[str, Meta(max_length=32, pattern=r"^[^\x00-\x1f]*\Z")]
+Uptime = Annotated[int, Meta(ge=0, le=20 * 366 * 86_400)]
 
 
 class ResetCause(StrEnum):
@@ -133,7 +135,7 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
     boots: Count = 0
     conn: Count
     seq: BigCount
-    uptime_s: BigCount
+    uptime_s: Uptime
     interval_s: Seconds
     reset: ResetCause = ResetCause.UNKNOWN
     mains: bool | None = None

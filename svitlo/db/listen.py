@@ -6,6 +6,7 @@ A lock belongs to its connection, so it goes exactly when the process or the con
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from types import TracebackType
@@ -52,8 +53,28 @@ class Listener:
             self._connection.terminate()
 
     async def listen(self, channel: str, heard: Callable[[], None]) -> None:
-        """Call `heard` for each notification on `channel`."""
-        await self._connection.add_listener(channel, lambda *_: heard())
+        """Call `heard` for each notification on `channel`. Raises `DatabaseUnavailableError`."""
+        try:
+            await self._connection.add_listener(channel, lambda *_: heard())
+        except Exception as error:  # translated or passed on, never swallowed
+            if unavailable(error):
+                raise DatabaseUnavailableError(f"PostgreSQL does not answer ({type(error).__name__})") from error
+            raise
+
+    async def watch(self, every_s: float = 10.0) -> None:
+        """Returns when the connection is lost, also when it died without a word (a cut cable, a frozen host)."""
+        while not self.lost.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(every_s):
+                    await self.lost.wait()
+                return
+            try:
+                async with asyncio.timeout(every_s):
+                    await self._connection.fetchval("SELECT 1")
+            except Exception as error:  # translated or passed on, never swallowed
+                if not unavailable(error):
+                    raise
+                return
 
     async def try_lock(self, key: int) -> bool:
         """Take a session-level advisory lock if it is free. Raises `DatabaseUnavailableError`."""

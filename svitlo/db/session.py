@@ -30,28 +30,30 @@ def driver_url(url: str) -> str:
     return async_url(url).replace("postgresql+asyncpg://", "postgresql://", 1)
 
 
+_PASSING = ("08", "25", "40", "53", "55", "57", "58")
+"""SQLSTATE classes that say "not now": connection, read-only, deadlock, resources, not ready, operator, system."""
+
+
+def sqlstate(error: BaseException | None) -> str | None:
+    """PostgreSQL's five-character code behind an error of SQLAlchemy or asyncpg, if there is one."""
+    while error is not None:
+        if isinstance(error, asyncpg.PostgresError):
+            return str(error.sqlstate)
+        error = getattr(error, "orig", None) or error.__cause__
+    return None
+
+
 def unavailable(error: BaseException) -> bool:
-    """Whether an error means that PostgreSQL is away (and not that the statement is wrong)."""
+    """Whether an error means that PostgreSQL cannot do it now (and not that the statement is wrong)."""
+    if (state := sqlstate(error)) is not None:
+        return state.startswith(_PASSING)
     if isinstance(error, OSError | InterfaceError | OperationalError | PoolTimeoutError | TimeoutError):
         return True
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(
-            getattr(error.orig, "__cause__", None),
-            asyncpg.PostgresConnectionError
-            | asyncpg.CannotConnectNowError
-            | asyncpg.AdminShutdownError
-            | asyncpg.CrashShutdownError
-            | asyncpg.InterfaceError
-            | OSError,
+            getattr(error.orig, "__cause__", None), asyncpg.InterfaceError | OSError | TimeoutError
         )
-    return isinstance(
-        error,
-        asyncpg.PostgresConnectionError
-        | asyncpg.CannotConnectNowError
-        | asyncpg.AdminShutdownError
-        | asyncpg.CrashShutdownError
-        | asyncpg.InterfaceError,
-    )
+    return isinstance(error, asyncpg.InterfaceError)
 
 
 class Database:
@@ -111,4 +113,7 @@ async def copy_rows(session: AsyncSession, table: str, columns: Sequence[str], r
     driver = (await pooled.get_raw_connection()).driver_connection
     if driver is None:
         raise DatabaseUnavailableError("PostgreSQL does not answer (no driver connection)")
-    await driver.copy_records_to_table(table, records=rows, columns=list(columns))
+    try:
+        await driver.copy_records_to_table(table, records=rows, columns=list(columns))
+    except asyncpg.PostgresError as error:  # as every other statement would fail
+        raise DBAPIError("COPY", None, error) from error

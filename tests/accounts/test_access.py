@@ -163,10 +163,13 @@ async def test_nobody_enters_with_a_wrong_password(house: Database, broker: Brok
             pass
 
 
-async def test_a_device_cannot_throw_another_off_by_taking_its_client_id(house: Database, broker: Broker) -> None:
+@pytest.mark.parametrize("attacker", ["board-1", "key.assistant"])
+async def test_nobody_can_throw_a_board_off_by_taking_its_client_id(
+    house: Database, broker: Broker, attacker: str
+) -> None:
     async with client(address(broker, "board-2")) as victim:
         with pytest.raises(aiomqtt.MqttError):
-            async with client(address(broker, "board-1"), "board-2"):
+            async with client(address(broker, attacker), "board-2"):
                 pass
         await victim.publish("svitlo/devices/board-2/heartbeat", b"{}", qos=1)
 

@@ -43,23 +43,39 @@ class World:
         self.sites = sites
         self.now = START
         self.effects: list[Effect] = []
+        self.echo = True
         self._seq = count(100)
 
     def begin(self) -> World:
         self.effects += self.fleet.set_registry(self.sites, self.now)
+        return self.see()
+
+    def see(self) -> World:
+        """The link is up and an echo has come back."""
         self.effects += self.fleet.link_up(self.now)
+        return self.prove()
+
+    def prove(self) -> World:
+        if self.echo:
+            self.effects += self.fleet.link_proven(self.now, self.now)
         return self
 
     def at(self, seconds: float) -> World:
-        """Let time pass, waking the fleet exactly when it asked to be woken."""
+        """Let time pass, waking the fleet exactly when it asked to be woken, with an echo back at each step."""
         target = START + timedelta(seconds=seconds)
         assert target >= self.now, "time runs forward"
-        while (due := self.fleet.next_deadline()) is not None and due <= target:
-            self.now = max(self.now, due)
-            self.effects += self.fleet.tick(self.now)
+        self._wake_until(target)
         self.now = target
+        self.prove()
+        self._wake_until(target)
         self.effects += self.fleet.tick(self.now)
         return self
+
+    def _wake_until(self, target: datetime) -> None:
+        while (due := self.fleet.next_deadline()) is not None and due <= target:
+            self.now = max(self.now, due)
+            self.prove()
+            self.effects += self.fleet.tick(self.now)
 
     def say(
         self,
@@ -149,8 +165,19 @@ def test_a_loss_noticed_late_is_dated_by_its_deadline_not_by_the_moment_of_notic
     world = home().beat()
     world.now = after(40)  # the loop was busy
     world.effects += world.fleet.tick(world.now)
+    world.prove()
     event = world.started.event
     assert (event.occurred_hi, event.detected_at) == (after(23), after(40))
+
+
+def test_silence_waits_for_an_echo_sent_after_its_deadline() -> None:
+    """A broker that stands still silences every board; nobody has noticed yet that it does."""
+    world = home().beat().at(22)
+    world.echo = False
+    assert world.at(24).events == []
+    assert world.fleet.wants_proof
+    world.fleet.link_down(after(22))
+    assert world.at(40).events == []
 
 
 def test_one_missed_beat_shows_late_and_no_event() -> None:
@@ -200,11 +227,125 @@ def test_the_wills_of_a_broker_told_to_stop_are_forgotten_with_the_link() -> Non
     world = World({"home": ("d1", "d2")}).begin().beat("d1").beat("d2").at(5)
     world.say(ObservationKind.WILL, "d1").say(ObservationKind.WILL, "d2").at(5.01)
     world.fleet.link_down(world.now)
-    world.at(12)
-    world.effects += world.fleet.link_up(world.now)
+    world.at(12).see()
     world.say(ObservationKind.WILL, "d1", retained=True).say(ObservationKind.WILL, "d2", retained=True)
     world.at(40).beat("d1", conn=2).at(50).beat("d2", conn=2)
     assert world.beats(200, "d1", "d2", conn=2).events == []
+
+
+def test_a_will_waits_for_an_echo_sent_after_it_however_long_the_broker_takes_to_stop() -> None:
+    """A broker told to stop has published all wills, and our socket stays open while it saves to a slow disk."""
+    world = World({"home": ("d1", "d2")}).begin().beat("d1").beat("d2").at(5)
+    world.echo = False
+    world.say(ObservationKind.WILL, "d1").say(ObservationKind.WILL, "d2").at(9)
+    assert world.events == []
+    world.fleet.link_down(world.now)
+    assert world.at(20).events == []
+
+
+def test_a_will_counts_once_the_late_echo_is_back() -> None:
+    world = home().beat().at(4)
+    world.echo = False
+    assert world.say(ObservationKind.WILL).at(8).events == []
+    world.echo = True
+    assert world.at(8.1).events == [("power_lost", "home")]
+    assert world.started.event.occurred_hi == after(4)
+
+
+def test_the_wills_a_broker_publishes_on_waking_are_not_believed_while_boards_are_on_their_way_back() -> None:
+    """It stood still, the boards gave it up, and it finds their broken connections before they are back."""
+    world = home().beat().beats(60)
+    world.fleet.link_down(after(60))
+    world.now = after(72)
+    world.see().say(ObservationKind.WILL).at(76)
+    assert world.events == []
+    world.at(100).beat(conn=2)
+    assert world.beats(200, conn=2).events == []
+
+
+def test_after_a_blind_span_the_will_of_a_session_that_began_under_our_eyes_counts() -> None:
+    world = home().beat().at(5)
+    world.fleet.link_down(world.now)
+    world.now = after(10)
+    world.see().at(12).say(ObservationKind.BIRTH, conn=2).beat(conn=2).at(14).say(ObservationKind.WILL, conn=2)
+    assert world.at(16).events == [("power_lost", "home")]
+
+
+def test_what_was_on_its_way_while_we_stood_still_is_no_proof_at_its_reading() -> None:
+    world = home().beat().at(10).beat()
+    world.echo = False
+    world.fleet.link_down(after(10), "stall")
+    world.now = after(40)
+    world.see().beat().beat()  # read now, sent long ago; then the board died
+    world.echo = True
+    world.at(41).at(200)
+    assert world.started.event.occurred_lo == after(10)
+
+
+def test_a_clock_set_back_by_an_hour_delays_nothing() -> None:
+    world = home().beats(3600)
+    world.fleet.link_down(world.now, "clock")
+    world.now = after(0)
+    world.fleet.rewind(world.now)
+    world.see().at(10).beat().at(20).beat()
+    assert world.at(43).events == [("power_lost", "home")]
+    assert world.started.event.occurred_lo == after(20)
+    world.beat(boot="b2", uptime=2)
+    assert world.events[-1] == ("power_restored", "home")
+
+
+def test_taking_away_the_living_board_of_a_site_with_a_dead_one_is_no_outage() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1").beats(7200, "d2")
+    world.effects += world.fleet.set_registry({"home": ("d1",)}, world.now)
+    assert world.power() is PowerState.UNKNOWN
+    assert world.at(9000).events == []
+    world.beat("d1", boot="b2")
+    assert world.power() is PowerState.ON
+    assert world.events == []
+
+
+def test_a_new_site_given_a_dead_board_is_unknown_until_it_speaks() -> None:
+    world = home().beat().at(100)
+    assert world.events == [("power_lost", "home")]
+    world.effects += world.fleet.set_registry({"home": ("d1",), "shed": ("d1",)}, world.now)
+    assert world.at(200).power("shed") is PowerState.UNKNOWN
+    assert world.events == [("power_lost", "home")]
+
+
+def test_an_old_retained_message_never_makes_a_living_board_a_stranger() -> None:
+    world = home().beat(boot="b1").at(5).beat(boot="b2")
+    world.fleet.link_down(world.now)
+    world.now = after(9)
+    world.see().beat(boot="b0", retained=True, seq=9).say(ObservationKind.BIRTH, boot="b0", retained=True)
+    assert world.beats(200, boot="b2").events == []
+    assert world.liveness() is Liveness.ONLINE
+
+
+def test_a_retained_word_of_the_previous_boot_does_not_silence_the_next() -> None:
+    world = home().beat(boot="b1").at(5).beat(boot="b2").at(6).beat(boot="b1")
+    assert world.beats(100, boot="b1").events == []
+
+
+def test_nothing_is_decided_while_we_are_blind() -> None:
+    world = World({"home": ("d1",)})
+    dead = DeviceState(Liveness.LOST, "b1", None, 1, 5, 10, after(-60), after(-37), EvidenceKind.TIMEOUT, "b1")
+    world.fleet.restore({"d1": dead}, {"home": SiteState(PowerState.ON, SiteStateWord.ON, after(-600))}, after(-5))
+    world.effects += world.fleet.set_registry(world.sites, world.now)
+    assert world.at(30).events == []
+
+
+def test_a_debounce_does_not_run_out_while_we_are_blind() -> None:
+    patient = Policy(**{**vars(POLICY), "confirm_off": timedelta(seconds=30)})
+    world = World({"home": ("d1",)}, patient).begin().beat().at(25)
+    world.fleet.link_down(world.now)
+    assert world.at(100).events == []
+
+
+def test_a_board_on_its_battery_that_reconnects_has_no_mains_yet() -> None:
+    world = home().beat(mains=True).at(5).say(ObservationKind.MAINS_LOST).at(20).say(ObservationKind.BIRTH, conn=2)
+    assert world.at(25).events == [("power_lost", "home")]
+    world.beat(conn=2, mains=False).at(30).beat(conn=2, mains=True)
+    assert world.events == [("power_lost", "home"), ("power_restored", "home")]
 
 
 def test_while_we_are_blind_nothing_times_out() -> None:
@@ -216,8 +357,7 @@ def test_while_we_are_blind_nothing_times_out() -> None:
 def test_a_board_that_died_while_we_were_blind_is_found_after_our_return() -> None:
     world = home().beat().at(5)
     world.fleet.link_down(world.now)
-    world.at(100)
-    world.effects += world.fleet.link_up(world.now)
+    world.at(100).see()
     assert world.at(144.9).events == []
     assert world.at(145).events == [("power_lost", "home")]
     event = world.started.event

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import text
 
 from services.detector.service import run
@@ -15,7 +20,7 @@ from svitlo.contracts import PowerEvent, SiteState, decode_as
 from svitlo.db.session import Database
 from svitlo.settings import Settings
 from tests.support import postgres
-from tests.support.broker import Broker, ProcessBroker
+from tests.support.broker import Broker, ProcessBroker, address
 from tests.support.house import furnish, heartbeat, speaking_as, status
 from tests.support.postgres import ProcessServer
 from tests.support.service import serving, settings_for
@@ -241,3 +246,81 @@ async def test_detection_does_not_wait_for_the_database() -> None:
     finally:
         broker.close()
         await asyncio.to_thread(server.close)
+
+
+async def test_a_broker_that_stands_still_makes_no_outage_of_the_boards_that_gave_it_up(
+    house: Database, reader: Reader, broker: Broker, database_url: str
+) -> None:
+    """Frozen for longer than a board waits; on waking it finds the broken connections and publishes their wills."""
+    if not isinstance(broker, ProcessBroker):
+        pytest.skip("freezing takes a process of our own")
+    async with serving(run, quick_settings(broker, database_url)):
+        board = RawBoard(broker)
+        await board.connect()
+        await eventually_async(lambda: reader.power() == "on")
+        os.kill(broker.pid, signal.SIGSTOP)
+        await asyncio.sleep(6)
+        board.abandon()
+        os.kill(broker.pid, signal.SIGCONT)
+        await asyncio.sleep(1.5)  # longer than a will is held
+        async with Beating(Board(broker, conn=2)):
+            await asyncio.sleep(6)
+    assert await scalar(house, "SELECT count(*) FROM power_events") == 0
+
+
+class RawBoard:
+    """A board whose connection can be dropped without a word, from our side."""
+
+    def __init__(self, broker: Broker) -> None:
+        where = address(broker, "board-1")
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "board-1", reconnect_on_failure=False)
+        self._client.username_pw_set(where.username, where.password)
+        will = status("offline", "lwt", boot="boot1", conn=1)
+        self._client.will_set("svitlo/devices/board-1/status", will, qos=1, retain=True)
+        self._where = where
+
+    async def connect(self) -> None:
+        await asyncio.to_thread(self._client.connect, self._where.host, self._where.port, 10)
+        self._client.loop_start()
+        self._client.publish("svitlo/devices/board-1/status", status("online", boot="boot1"), qos=1, retain=True)
+        for seq in (1, 2, 3):
+            self._client.publish("svitlo/devices/board-1/heartbeat", heartbeat(seq, boot="boot1"), retain=True)
+            await asyncio.sleep(1)
+
+    def abandon(self) -> None:
+        sock = self._client.socket()
+        assert isinstance(sock, socket.socket)
+        sock.shutdown(socket.SHUT_RDWR)
+        self._client.loop_stop()
+
+
+async def test_topics_of_a_site_removed_while_no_detector_ran_are_cleared(
+    house: Database, reader: Reader, broker: Broker, database_url: str
+) -> None:
+    async with serving(run, quick_settings(broker, database_url)):
+        await eventually_async(lambda: reader.power("barn") == "unknown")
+    async with house.transaction() as session:
+        await registry.remove_site(session, "barn")
+    async with serving(run, quick_settings(broker, database_url)):
+        await eventually_async(lambda: reader.kept["svitlo/sites/barn/power"] == b"")
+
+
+async def test_an_outage_whose_end_was_lost_does_not_silence_the_next(
+    house: Database, reader: Reader, broker: Broker, database_url: str
+) -> None:
+    async with serving(run, quick_settings(broker, database_url)), Beating(Board(broker)):
+        await eventually_async(lambda: reader.power() == "on")
+        async with house.transaction() as session:
+            await session.execute(
+                text(
+                    "INSERT INTO outages (id, site_id, rev, cause, started_lo, started_hi, detected_at) SELECT "
+                    "'019a0000-0000-7000-8000-000000000001', id, 1, 'presumed', now(), now(), now() "
+                    "FROM sites WHERE slug = 'home'"
+                )
+            )
+    async with serving(run, quick_settings(broker, database_url)):
+        async with Beating(Board(broker, boot="boot2")):
+            await eventually_async(lambda: reader.power() == "on")
+            await asyncio.sleep(1)
+        await eventually_async(lambda: len(reader.events) == 1, 20)
+    assert await scalar(house, "SELECT count(*) FROM outages WHERE ended_hi IS NULL") == 1

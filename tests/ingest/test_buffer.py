@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from services.ingest.buffer import READING_COLUMNS, Buffer
+from services.ingest.buffer import PER_DEVICE, READING_COLUMNS, Buffer
 from svitlo.contracts import DeviceState, DeviceStatus, Heartbeat
 
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
@@ -35,6 +35,17 @@ def test_a_full_buffer_lets_the_oldest_go_and_counts_them() -> None:
         buffer.add_heartbeat("d1", beat(seq), NOW)
     assert buffer.dropped == 2
     assert seqs(buffer) == [3, 4, 5]
+
+
+def test_a_board_in_a_tight_loop_is_recorded_up_to_a_bound() -> None:
+    buffer = Buffer()
+    for seq in range(1, 501):
+        buffer.add_heartbeat("mad", beat(seq), NOW)
+    buffer.add_heartbeat("calm", beat(1), NOW)
+    assert len(buffer.take().readings) == PER_DEVICE + 1
+    assert buffer.dropped == 500 - PER_DEVICE
+    buffer.add_heartbeat("mad", beat(501), NOW)
+    assert seqs(buffer) == [501]
 
 
 def test_a_batch_that_could_not_be_written_comes_first_again() -> None:

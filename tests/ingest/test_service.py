@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import aiomqtt
@@ -33,9 +34,10 @@ async def one(database: Database, statement: str) -> Any:
 async def ready(database: Database, broker: Broker) -> None:
     """Wait until what a board says is recorded (it says it again until then)."""
     async with speaking_as(broker, "board-1") as board:
+        seqs = count(1)
 
         async def recorded() -> bool:
-            await board.publish("svitlo/devices/board-1/heartbeat", heartbeat(1, boot="probe"), qos=1)
+            await board.publish("svitlo/devices/board-1/heartbeat", heartbeat(next(seqs), boot="probe"), qos=1)
             return bool(await one(database, "SELECT count(*) FROM readings"))
 
         await eventually_async(recorded, 20)
@@ -105,6 +107,8 @@ async def test_a_stranger_is_noted_and_becomes_known_without_a_restart(
     assert await one(house, "SELECT count(*) FROM unknown_devices") == 0
 
 
+SEQS = count(1000)
+
 GARBAGE: dict[str, bytes] = {
     "encoding": b"\xff\xfe\xfa",
     "syntax": b'{"v":1,"boot":"9f3',
@@ -129,7 +133,13 @@ async def test_garbage_is_counted_kept_and_changes_nothing(
         serving(run_detector, detector),
     ):
         await ready(house, broker)
-        await eventually_async(lambda: one_is(house, "SELECT count(*) FROM site_state WHERE power = 'on'", 1))
+        async with speaking_as(broker, "board-1") as board:
+
+            async def on() -> bool:
+                await board.publish("svitlo/devices/board-1/heartbeat", heartbeat(next(SEQS), boot="probe"), qos=1)
+                return await one_is(house, "SELECT count(*) FROM site_state WHERE power = 'on'", 1)
+
+            await eventually_async(on)
         before = await state(house)
         async with speaking_as(broker, "board-1") as board:
             for payload in GARBAGE.values():

@@ -126,7 +126,7 @@ def test_keys_open_the_api_and_the_broker_until_they_are_revoked(shared_stack: S
     with pytest.raises(Exception, match="401"):
         shared_stack.get("/api/v1/devices", key=key)
     account = shared_stack.json("key", "add", "assistant", "--kind", "mqtt")
-    assert account.keys() == {"name", "kind", "username", "password", "mqtt_url"}
+    assert account.keys() == {"name", "kind", "client_id", "username", "password", "mqtt_url"}
     assert account["mqtt_url"] == f"mqtt://127.0.0.1:{shared_stack.mqtt_port}"
 
 

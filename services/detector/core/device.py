@@ -40,7 +40,8 @@ class DeviceState(Struct, frozen=True):
     """Everything remembered of a device. Times are arrival times here (UTC).
 
     `last_proof_at` is the last proof of power; `lost_at` and `lost_by` the first evidence of its loss; `began_at` when
-    the current boot began by the device's own uptime; `will_at` and `birth_at` hold a word that waits to be confirmed.
+    the current boot began by the device's own uptime; `session_at` when we saw the current session begin;
+    `will_at` and `birth_at` hold a word that waits to be confirmed.
     """
 
     liveness: Liveness = Liveness.NEVER_SEEN
@@ -55,15 +56,24 @@ class DeviceState(Struct, frozen=True):
     lost_boot: str | None = None
     paused_at: datetime | None = None
     began_at: datetime | None = None
+    session_at: datetime | None = None
     will_at: datetime | None = None
     birth_at: datetime | None = None
     returned_by: EvidenceKind | None = None
 
 
 class Watch(Struct, frozen=True):
-    """Since when we see without a break; None while we are blind."""
+    """Since when we see without a break (None while we are blind), and how far that is proven.
+
+    `proven_at` is when the newest echo was sent that came back through the broker: up to then our link carried.
+    """
 
     since: datetime | None
+    proven_at: datetime | None = None
+
+
+_LIFE = (ObservationKind.BEAT, ObservationKind.BIRTH)
+"""Words only a living board says. Heard live they are never old: what knew of a newer boot was wrong."""
 
 
 def session_of(state: DeviceState, observation: Observation) -> Session:
@@ -72,7 +82,9 @@ def session_of(state: DeviceState, observation: Observation) -> Session:
         if observation.conn == state.conn:
             return Session.SAME
         return Session.NEWER if observation.conn > state.conn else Session.OLDER
-    return Session.OLDER if observation.boot == state.previous_boot else Session.NEWER
+    if observation.boot == state.previous_boot and observation.kind not in _LIFE:
+        return Session.OLDER
+    return Session.NEWER
 
 
 def observe_device(state: DeviceState, observation: Observation) -> DeviceState:
@@ -96,15 +108,21 @@ def observe_device(state: DeviceState, observation: Observation) -> DeviceState:
 
 
 def tick_device(state: DeviceState, now: datetime, policy: Policy, watch: Watch) -> DeviceState:
-    """The device once `now` has come; the same object when no deadline of its own has passed."""
+    """The device once `now` has come; the same object when no deadline of its own has passed.
+
+    Neither a will nor silence counts before an echo sent after it is back: a broker that stops publishes every will
+    first and may hold our socket open for seconds; one that stands still lets every board fall silent.
+    """
     if state.birth_at is not None and now >= state.birth_at + policy.birth_hold:
         return _proven(state, state.birth_at, EvidenceKind.BIRTH)
     if watch.since is None:
         return state
-    if state.will_at is not None and now >= state.will_at + policy.will_hold:
+    proven_at = watch.proven_at or watch.since
+    matures = _will_matures(state, policy, watch)
+    if state.will_at is not None and matures is not None and now >= matures and proven_at > state.will_at:
         return _lost(state, state.will_at, EvidenceKind.LWT)
     deadline = _silence_deadline(state, policy, watch)
-    if deadline is not None and now >= deadline:
+    if deadline is not None and now >= deadline and proven_at >= deadline:
         return _lost(state, deadline, EvidenceKind.TIMEOUT)
     if state.liveness is Liveness.ONLINE and (late := _late_at(state, policy, watch)) and now >= late:
         return replace(state, liveness=Liveness.LATE)
@@ -117,8 +135,8 @@ def next_deadline(state: DeviceState, policy: Policy, watch: Watch) -> datetime 
     if state.birth_at is not None:
         candidates.append(state.birth_at + policy.birth_hold)
     if watch.since is not None:
-        if state.will_at is not None:
-            candidates.append(state.will_at + policy.will_hold)
+        if (matures := _will_matures(state, policy, watch)) is not None:
+            candidates.append(matures)
         if (deadline := _silence_deadline(state, policy, watch)) is not None:
             candidates.append(deadline)
         if state.liveness is Liveness.ONLINE and (late := _late_at(state, policy, watch)) is not None:
@@ -135,6 +153,32 @@ def blinded(state: DeviceState) -> DeviceState:
 def observed(state: DeviceState, watch: Watch) -> bool:
     """Whether what we hold of the device was seen since we last began to watch."""
     return watch.since is not None and state.last_proof_at is not None and state.last_proof_at >= watch.since
+
+
+def rewound(state: DeviceState, now: datetime) -> DeviceState:
+    """The device after our clock was set back: nothing we hold can have happened later than `now`."""
+    times = {name: getattr(state, name) for name in ("last_proof_at", "paused_at", "session_at", "began_at", "lost_at")}
+    return replace(
+        state,
+        will_at=None,
+        birth_at=None,
+        **{name: min(moment, now) for name, moment in times.items() if moment is not None},
+    )
+
+
+def _will_matures(state: DeviceState, policy: Policy, watch: Watch) -> datetime | None:
+    """When the hold of a will ends; None for one that is not believed.
+
+    A broker that stood still finds on waking the boards that gave it up meanwhile, and publishes their wills while
+    they are on their way back: for as long as boards may need to return, only the will of a session that began under
+    our eyes counts, and silence decides about the others.
+    """
+    if state.will_at is None or watch.since is None:
+        return None
+    fresh = state.session_at is not None and state.session_at >= watch.since
+    if not fresh and state.will_at < watch.since + policy.settle(state.interval_s):
+        return None
+    return state.will_at + policy.will_hold
 
 
 def _silence_deadline(state: DeviceState, policy: Policy, watch: Watch) -> datetime | None:
@@ -167,6 +211,7 @@ def _adopt(state: DeviceState, observation: Observation, session: Session) -> De
         boot=observation.boot,
         previous_boot=state.boot if new_boot else state.previous_boot,
         conn=observation.conn,
+        session_at=None if observation.retained else observation.at,
         seq=None if new_boot else state.seq,
         began_at=None if new_boot else state.began_at,
         interval_s=observation.interval_s,
@@ -174,13 +219,17 @@ def _adopt(state: DeviceState, observation: Observation, session: Session) -> De
 
 
 def _remember(state: DeviceState, observation: Observation, session: Session) -> DeviceState:
-    """A retained message: restores the session, never life. A kept goodbye still excuses silence."""
-    adopted = _adopt(state, observation, session)
-    if observation.kind is ObservationKind.BEAT and session is Session.NEWER:
-        adopted = replace(adopted, seq=observation.seq)
+    """A retained message: restores a session nobody knows, never life. A kept goodbye still excuses silence.
+
+    What we know ourselves is not given up for what the broker kept: that may be older (a lost save, an old volume).
+    """
+    if state.boot is None:
+        state = _adopt(state, observation, session)
+        if observation.kind is ObservationKind.BEAT:
+            state = replace(state, seq=observation.seq)
     if observation.kind is ObservationKind.GOODBYE and state.liveness in (Liveness.ONLINE, Liveness.LATE):
-        return replace(adopted, liveness=Liveness.PAUSED, paused_at=observation.at)
-    return adopted
+        return replace(state, liveness=Liveness.PAUSED, paused_at=observation.at)
+    return state
 
 
 def _beat(state: DeviceState, observation: Observation, session: Session) -> DeviceState:
@@ -208,6 +257,8 @@ def _beat(state: DeviceState, observation: Observation, session: Session) -> Dev
 
 def _birth(state: DeviceState, observation: Observation, session: Session) -> DeviceState:
     adopted = _adopt(state, observation, session)
+    if state.liveness is Liveness.LOST and state.lost_by is EvidenceKind.MAINS:
+        return adopted  # a board on its battery may reconnect; only its heartbeat says whether there is mains
     if state.liveness is Liveness.LOST:
         # Its first heartbeat follows at once and knows since when there is power: wait for it a moment.
         return replace(adopted, birth_at=observation.at)

@@ -22,6 +22,7 @@ from services.detector.core.device import (
     blinded,
     next_deadline,
     observe_device,
+    rewound,
     tick_device,
 )
 from services.detector.core.effects import DeviceChanged, Effect, GapSeen, OutageEnded, OutageStarted, SiteChanged
@@ -69,6 +70,7 @@ class Fleet:
         self._deadlines: list[tuple[datetime, str]] = []
         self._scheduled: dict[str, datetime] = {}
         self._site_deadlines: dict[str, datetime] = {}
+        self._unproven: set[str] = set()
 
     def restore(
         self, devices: Mapping[str, DeviceState], sites: Mapping[str, SiteState], last_tick: datetime | None
@@ -77,6 +79,17 @@ class Fleet:
         self.devices.update(devices)
         self.sites.update(sites)
         self._blind_since = last_tick
+
+    def rewind(self, now: datetime) -> None:
+        """Our clock was set back to `now`, or what was stored comes from a clock ahead of it."""
+        for name, state in self.devices.items():
+            self.devices[name] = rewound(state, now)
+        for slug, site in self.sites.items():
+            if site.pending_at is not None:
+                self.sites[slug] = replace(site, pending=None, pending_at=None)
+        self._site_deadlines.clear()
+        if self._blind_since is not None:
+            self._blind_since = min(self._blind_since, now)
 
     def set_registry(self, sites: Mapping[str, tuple[str, ...]], now: datetime) -> list[Effect]:
         """Which devices stand for which sites. New sites begin unknown; sites that are gone are forgotten."""
@@ -89,6 +102,7 @@ class Fleet:
         for gone in self.devices.keys() - by_device.keys():
             del self.devices[gone]
             self._scheduled.pop(gone, None)
+            self._unproven.discard(gone)
         for gone in self.sites.keys() - sites.keys():
             del self.sites[gone]
             self._site_deadlines.pop(gone, None)
@@ -100,7 +114,7 @@ class Fleet:
             self.sites.setdefault(site, SiteState())
             if not known:
                 effects.append(SiteChanged(site, self.sites[site]))
-            effects += self._judge(site, now)
+            effects += self._judge(site, now, registry=True)
         return effects
 
     def observe(self, observation: Observation) -> list[Effect]:
@@ -110,6 +124,9 @@ class Fleet:
         if state is None:
             self.tally.unknown_device += 1
             return []
+        if self.watch.proven_at is None and not observation.retained:
+            # Not yet known to be news: what was on its way while we, or the broker, stood still carries a wrong time.
+            observation = replace(observation, retained=True)
         after = observe_device(state, observation)
         if after is state:
             self.tally.unchanged += 1
@@ -128,10 +145,12 @@ class Fleet:
             del self._scheduled[name]
             state = self.devices[name]
             after = tick_device(state, now, self.policy, self.watch)
-            if after is state:
-                self._schedule(name, state)
-            else:
+            if after is not state:
                 effects += self._moved(name, state, after, now)
+            elif (due := next_deadline(state, self.policy, self.watch)) is not None and due <= now:
+                self._unproven.add(name)
+            else:
+                self._schedule(name, state)
         for site in [site for site, when in self._site_deadlines.items() if when <= now]:
             effects += self._judge(site, now)
         return effects
@@ -152,7 +171,24 @@ class Fleet:
         self._blind_since = None
         for name, state in self.devices.items():
             self._schedule(name, state)
+        for site in self.sites:
+            effects += self._judge(site, now)
         return effects
+
+    def link_proven(self, sent_at: datetime, now: datetime) -> list[Effect]:
+        """An echo sent at `sent_at` has come back through the broker: up to then the link carried both ways."""
+        if self.watch.since is None or sent_at < self.watch.since:
+            return []
+        self.watch = Watch(self.watch.since, sent_at)
+        waiting, self._unproven = self._unproven, set()
+        for name in waiting & self.devices.keys():
+            self._schedule(name, self.devices[name])
+        return self.tick(now)
+
+    @property
+    def wants_proof(self) -> bool:
+        """Whether some device is overdue and only an echo is missing to say so."""
+        return bool(self._unproven)
 
     def link_down(self, since: datetime, reason: str = "link") -> None:
         """We have seen nothing since `since`: no silence counts, and no will that came in the last moments."""
@@ -162,6 +198,11 @@ class Fleet:
         self._blind_since, self._blind_reason = since, reason
         self._deadlines.clear()
         self._scheduled.clear()
+        self._site_deadlines.clear()
+        self._unproven.clear()
+        for slug, site in self.sites.items():
+            if site.pending is not None:
+                self.sites[slug] = replace(site, pending=None, pending_at=None)
         for name, state in self.devices.items():
             after = blinded(state)
             self.devices[name] = after
@@ -193,10 +234,13 @@ class Fleet:
             effects += self._judge(site, now, changed=changed)
         return effects
 
-    def _judge(self, slug: str, now: datetime, *, changed: bool = False) -> list[Effect]:
+    def _judge(self, slug: str, now: datetime, *, changed: bool = False, registry: bool = False) -> list[Effect]:
         before = self.sites[slug]
         devices: Devices = [(name, self.devices[name]) for name in self._site_devices.get(slug, ())]
         site = judge(before, devices, now, self.policy, self.watch)
+        if registry and site.pending is Verdict.OFF and before.pending is not Verdict.OFF:
+            # Somebody took the living device away: that says nothing about the power.
+            site = replace(site, pending=Verdict.UNKNOWN)
         effects: list[Effect] = []
         self._site_deadlines.pop(slug, None)
         if (due := due_at(site, self.policy)) is not None:

@@ -100,11 +100,24 @@ def any_rule(votes: Sequence[Vote]) -> Verdict:
 def judge(site: SiteState, devices: Devices, now: datetime, policy: Policy, watch: Watch) -> SiteState:
     """The site with its pending verdict brought up to date; `due` says whether it is confirmed."""
     verdict = any_rule([vote(device, watch) for _, device in devices])
+    if watch.since is None or (verdict is Verdict.OFF and _old_news(site, devices)):
+        verdict = Verdict.HOLD
     if verdict is Verdict.HOLD or verdict.value == site.power.value:
         return site if site.pending is None else replace(site, pending=None, pending_at=None)
     if verdict is site.pending:
         return site
     return replace(site, pending=verdict, pending_at=now)
+
+
+def _old_news(site: SiteState, devices: Devices) -> bool:
+    """Whether all that speaks for a loss was known before the site became unknown.
+
+    A site that gets, or is left with, devices that were dead all along has not lost its power now.
+    """
+    if site.power is not PowerState.UNKNOWN or site.outage is not None:
+        return False
+    losses = [device.lost_at for _, device in devices if device.liveness is Liveness.LOST and device.lost_at]
+    return site.since is None or all(lost < site.since for lost in losses)
 
 
 def due_at(site: SiteState, policy: Policy) -> datetime | None:
