@@ -81,9 +81,9 @@ async def reader(broker: Broker) -> AsyncIterator[Reader]:
 class Board:
     """Beats once a second under one connection until told otherwise."""
 
-    def __init__(self, broker: Broker, name: str = "board-1", boot: str = "boot1", conn: int = 1) -> None:
+    def __init__(self, broker: Broker, name: str = "board-1", boot: str = "boot1", conn: int = 1, seq: int = 0) -> None:
         self._broker, self._name, self._boot, self._conn = broker, name, boot, conn
-        self.seq = 0
+        self.seq = seq
 
     async def run(self) -> None:
         will = status("offline", "lwt", boot=self._boot, conn=self._conn)
@@ -263,7 +263,7 @@ async def test_a_broker_that_stands_still_makes_no_outage_of_the_boards_that_gav
         board.abandon()
         os.kill(broker.pid, signal.SIGCONT)
         await asyncio.sleep(1.5)  # longer than a will is held
-        async with Beating(Board(broker, conn=2)):
+        async with Beating(Board(broker, conn=2, seq=3)):
             await asyncio.sleep(6)
     assert await scalar(house, "SELECT count(*) FROM power_events") == 0
 
