@@ -33,9 +33,10 @@ class _SecretFiles(PydanticBaseSettingsSource):
         try:
             # An empty secret file (an optional token left out of .env) means "not set".
             return Path(path).read_text(encoding="utf-8").strip() or None, field_name, False
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
             raise ConfigurationError(
-                f"SVITLO_{field_name.upper()}_FILE names {path}, which cannot be read: {error.strerror}"
+                f"SVITLO_{field_name.upper()}_FILE names {path}, which cannot be read: {reason}"
             ) from error
 
     def __call__(self) -> dict[str, Any]:
@@ -90,7 +91,7 @@ class Settings(BaseSettings):
 
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError("is not a time zone name such as Europe/Kyiv") from error
         return value
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import shlex
+import shutil
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,6 +93,21 @@ def change_accounts(where: Target, work: Callable[[Any], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
+def shown_command(where: Path | None, *arguments: str) -> str:
+    """A command as the person at this terminal can copy it: the way svitlo was started, with its data directory."""
+    found, mine = shutil.which("svitlo"), Path(sys.argv[0])
+    if mine.name == "__main__.py":
+        program = "python -m svitlo"
+    elif found is not None and Path(found).resolve() == mine.resolve():
+        program = "svitlo"
+    else:
+        program = str(mine)
+        with contextlib.suppress(ValueError):
+            program = str(mine.absolute().relative_to(Path.cwd()))
+    place = ["--data-dir", str(where)] if where is not None and where != default_data_dir() else []
+    return f"{program} {shlex.join([*arguments, *place])}"
+
+
 def show_json(value: Any) -> None:
     """Print JSON for programs."""
     typer.echo(json.dumps(value, ensure_ascii=False, default=_plain, indent=2))
@@ -101,14 +120,14 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
         table.add_column(column)
     for row in rows:
-        table.add_row(
-            *("" if cell is None else _plain(cell) if isinstance(cell, datetime) else str(cell) for cell in row)
-        )
+        # As text: a name may hold brackets, which are markup otherwise.
+        table.add_row(*(Text("" if cell is None else str(_plain(cell))) for cell in row))
     Console().print(table)
 
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from svitlo.cli.context import AsJson, DataDir, Target, change_accounts, show_json, show_table, target, with_session
+from svitlo.cli.context import (
+    AsJson,
+    DataDir,
+    Target,
+    change_accounts,
+    show_json,
+    show_table,
+    shown_command,
+    target,
+    with_session,
+)
 
 app = typer.Typer(help="Devices: the boards that sit in the mains.", no_args_is_help=True)
 
@@ -25,16 +36,17 @@ def _credentials(where: Target, device_id: str, generation: int) -> dict[str, st
     }
 
 
-def _show(credentials: dict[str, str], title: str, as_json: bool) -> None:
+def _show(credentials: dict[str, str], title: str, where: Path | None, as_json: bool) -> None:
     if as_json:
         show_json(credentials)
         return
-    typer.echo(f"{title} Its credentials, shown once:")
+    typer.echo(f"{title} Its credentials:")
     for key in ("device_id", "username", "password", "mqtt_url"):
         typer.echo(f"  {key:<10} {credentials[key]}")
-    typer.echo(
-        f"The board's config.json: svitlo device config {credentials['device_id']} --ssid WIFI --wifi-password ..."
+    config = shown_command(
+        where, "device", "config", credentials["device_id"], "--ssid", "WIFI", "--wifi-password", "..."
     )
+    typer.echo(f"The board's config.json: {config}")
 
 
 @app.command()
@@ -52,7 +64,7 @@ def add(
 
     where = target(data_dir)
     device = change_accounts(where, work)
-    _show(_credentials(where, device.id, device.generation), f"Added device {device.id} to {site}.", as_json)
+    _show(_credentials(where, device.id, device.generation), f"Added device {device.id} to {site}.", data_dir, as_json)
 
 
 @app.command("list")
@@ -79,7 +91,7 @@ def list_(
         return
     rows = [(d.id, ", ".join(d.sites), d.last_seen_at, d.fw, d.rssi) for d in devices]
     columns = ("device", "sites", "last seen", "firmware", "RSSI dBm")
-    show_table("Devices", columns, rows, "No devices yet. Add one: svitlo device add SITE")
+    show_table("Devices", columns, rows, f"No devices yet. Add one: {shown_command(data_dir, 'device', 'add', 'SITE')}")
 
 
 @app.command()
@@ -102,6 +114,10 @@ def config(
     device = with_session(where, work)
     credentials = _credentials(where, device.id, device.generation)
     default_port = 8883 if tls and not where.boards.tls else where.boards.port
+    if not ssid:
+        typer.echo("svitlo: without --ssid the board knows no Wi-Fi; fill it in before you copy the file", err=True)
+    if where.boards.host.startswith("127."):
+        typer.echo("svitlo: 127.0.0.1 is the board itself; run svitlo up --lan, or fill in mqtt.host", err=True)
     show_json(
         {
             "v": 1,
@@ -125,7 +141,9 @@ def rotate(device_id: Id, as_json: AsJson = False, data_dir: DataDir = None) -> 
 
     where = target(data_dir)
     device = change_accounts(where, work)
-    _show(_credentials(where, device.id, device.generation), f"Device {device.id} has a new password.", as_json)
+    _show(
+        _credentials(where, device.id, device.generation), f"Device {device.id} has a new password.", data_dir, as_json
+    )
 
 
 @app.command()

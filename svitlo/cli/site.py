@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from svitlo.cli.context import AsJson, DataDir, show_json, show_table, target, with_session
+from svitlo.cli.context import AsJson, DataDir, show_json, show_table, shown_command, target, with_session
 
 app = typer.Typer(help="Sites: the places whose power is watched.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def add(
     if as_json:
         show_json(asdict(site))
         return
-    typer.echo(f"Added site {slug}. Next, a board for it: svitlo device add {slug}")
+    typer.echo(f"Added site {slug}. Next, a board for it: {shown_command(data_dir, 'device', 'add', slug)}")
     if not public:
         typer.echo(f"It is private: people follow it in Telegram with /subscribe {site.invite}")
 
@@ -52,7 +52,8 @@ def list_(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         "Sites",
         ("site", "name", "parent", "public", "devices"),
         rows,
-        "No sites yet. Add one: svitlo site add my-house --name 'My house' --public",
+        "No sites yet. Add one: "
+        + shown_command(data_dir, "site", "add", "my-house", "--name", "My house", "--public"),
     )
 
 

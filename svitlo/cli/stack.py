@@ -83,14 +83,7 @@ def _run(options: supervisor.Options, screen: Screen, work: Callable[[RunningSta
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
         async with supervisor.running(options, screen.progress) as stack:
-            try:
-                await work(stack)
-            finally:
-                # A second Ctrl-C must not leave children behind; a hard kill is mended at the next start.
-                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                    loop.remove_signal_handler(number)
-                    signal.signal(number, signal.SIG_IGN)
-                screen.progress("stopping ...")
+            await work(stack)
 
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(main())

@@ -11,12 +11,13 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from svitlo.db.models import metadata
 from svitlo.db.session import async_url, unavailable
-from svitlo.errors import DatabaseUnavailableError
+from svitlo.errors import DatabaseUnavailableError, UserError
 
 _PARTITION = re.compile(r"readings_\d{8}")
 _LOCK = 0x5117_0001
@@ -44,6 +45,8 @@ async def _run(url: str, work: Callable[[Connection], Any]) -> Any:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             return await connection.run_sync(work)
+    except CommandError as error:
+        raise UserError(f"the migration cannot be done: {error}") from error
     except Exception as error:  # translated or passed on, never swallowed
         if unavailable(error):
             raise DatabaseUnavailableError(f"PostgreSQL does not answer ({type(error).__name__})") from error

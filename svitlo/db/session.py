@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import asyncpg  # type: ignore[import-untyped]
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
@@ -21,7 +22,11 @@ def async_url(url: str) -> str:
     """The same database for SQLAlchemy's asyncpg dialect. Raises `ConfigurationError` for other databases."""
     for prefix in _PREFIXES:
         if url.startswith(prefix):
-            return "postgresql+asyncpg://" + url[len(prefix) :]
+            try:
+                found = make_url("postgresql+asyncpg://" + url[len(prefix) :])
+            except (ArgumentError, ValueError) as error:
+                raise ConfigurationError("SVITLO_DATABASE_URL cannot be understood (is its port a number?)") from error
+            return found.render_as_string(hide_password=False)
     raise ConfigurationError("SVITLO_DATABASE_URL must look like postgresql://user:password@host/database")
 
 

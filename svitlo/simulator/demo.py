@@ -44,20 +44,20 @@ HOUSES = (
 
 _WORDS = {
     "uk": {
-        "boards": "три плати увімкнено: прошивка в MicroPython, {umqtt}",
-        "kill": "вимикаємо струм: {name} (процес плати вбито, брокер одразу оголошує її заповіт)",
+        "boards": "три плати увімкнено (справжня прошивка в MicroPython, {umqtt})",
+        "kill": "вимикаємо струм: {name} (зв'язок обірвано, сервер дізнається одразу)",
         "start": "вмикаємо струм: {name} (плата стартує)",
-        "freeze": "вимикаємо струм: {name} (процес плати заморожено: жодного слова, лише тиша)",
-        "thaw": "вмикаємо струм: {name}",
-        "again": "історію розказано; далі те саме в випадкових будинках, поки не натиснете Ctrl-C",
+        "freeze": "вимикаємо струм: {name} (плата мовчить, а зв'язок лишився: сервер має помітити тишу)",
+        "thaw": "вмикаємо струм: {name} (плата стартує)",
+        "again": "це була коротка екскурсія; далі струм зникатиме у випадкових будинках, доки не натиснете Ctrl-C",
     },
     "en": {
-        "boards": "three boards are on: their firmware runs in MicroPython, {umqtt}",
-        "kill": "we cut the power at {name} (the board's process is killed; the broker publishes its last will)",
+        "boards": "three boards are on (the real firmware in MicroPython, {umqtt})",
+        "kill": "we cut the power at {name} (its connection breaks, so the server knows at once)",
         "start": "power comes back at {name} (the board boots)",
-        "freeze": "we cut the power at {name} (the board's process is frozen: not a word, only silence)",
-        "thaw": "power comes back at {name}",
-        "again": "the story is told; it goes on with houses picked at random until you press Ctrl-C",
+        "freeze": "we cut the power at {name} (the connection stays open: the server must notice the silence)",
+        "thaw": "power comes back at {name} (the board boots)",
+        "again": "that was the tour; power now goes at random houses until you press Ctrl-C",
     },
 }
 

@@ -21,9 +21,33 @@ log = logging.getLogger(__name__)
 LOG_BYTES = 5_000_000
 STEADY_S = 20.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+STARTING_PAUSE_S = 2.0
+"""While the stack has never been ready somebody waits for it, so pauses stay short."""
 
 OutputHandler = Callable[[str, str], None]
 """Called with the child's name and one line of its output."""
+
+
+class LogFile:
+    """A log file that is turned over at `LOG_BYTES`; a disk that is full costs lines, nothing else."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._said = False
+
+    def write(self, line: bytes) -> None:
+        """Append a line."""
+        try:
+            with self._path.open("ab") as handle:
+                handle.write(line)
+                full = handle.tell() > LOG_BYTES
+            if full:
+                self._path.replace(self._path.with_suffix(".log.1"))
+            self._said = False
+        except OSError as error:
+            if not self._said:
+                log.warning("%s cannot be written (%s); lines are lost until it can", self._path, error.strerror)
+            self._said = True
 
 
 class Child:
@@ -43,7 +67,7 @@ class Child:
     ) -> None:
         self.name = name
         self._command = command
-        self._log_path = log_path
+        self._log = LogFile(log_path)
         self._env = dict(env) if env is not None else None
         self._owner = owner
         self._prepare = prepare
@@ -52,6 +76,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._pumped: asyncio.Task[None] | None = None
         self.stopping = False
+        self.settled = False
 
     @property
     def pid(self) -> int | None:
@@ -93,7 +118,7 @@ class Child:
             while True:
                 log.warning("%s ended (%s); starting it again in %.1f s", self.name, _ending(code), pause)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
+                pause = min(pause * 2, LONGEST_PAUSE_S if self.settled else STARTING_PAUSE_S)
                 try:
                     await self.start()
                     break
@@ -117,33 +142,27 @@ class Child:
                     process.kill()
                 await process.wait()
         if self._pumped is not None:
-            with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-                async with asyncio.timeout(2):
-                    await self._pumped
+            await asyncio.wait({self._pumped}, timeout=2)
 
     async def _pump(self) -> None:
-        """Copy the output to the log file, which is turned over at `LOG_BYTES`."""
+        """Copy the output to the log file and to whoever shows it."""
         assert self._process is not None
         stream = self._process.stdout
         assert stream is not None
-        handle = self._log_path.open("ab", buffering=0)
-        try:
-            while True:
-                try:
-                    line = await stream.readline()
-                except ValueError:
-                    continue  # a line longer than the buffer; its end comes as the next line
-                if not line:
-                    return
-                handle.write(line)
-                if handle.tell() > LOG_BYTES:
-                    handle.close()
-                    self._log_path.replace(self._log_path.with_suffix(".log.1"))
-                    handle = self._log_path.open("ab", buffering=0)
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:
+                continue  # a line longer than the buffer; its end comes as the next line
+            if not line:
+                return
+            # Whatever happens to a line, the next one is read: a child whose output nobody takes stands still.
+            try:
+                self._log.write(line)
                 if self._on_line is not None:
                     self._on_line(self.name, line.decode("utf-8", errors="replace").rstrip("\n"))
-        finally:
-            handle.close()
+            except Exception:
+                log.exception("a line of %s could not be shown", self.name)
 
 
 def _ending(code: int) -> str:

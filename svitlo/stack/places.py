@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -44,9 +45,10 @@ class Places:
         try:
             # The system user that PostgreSQL and Mosquitto run as walks through here; what is private is closed below.
             self.root.mkdir(parents=True, exist_ok=True, mode=0o711)
-            for part in (self.log, self.run):
-                part.mkdir(exist_ok=True, mode=0o755)
-            self.secret.parent.mkdir(exist_ok=True, mode=0o700)
+            for part in (self.log, self.run, self.secret.parent):
+                part.mkdir(exist_ok=True, mode=0o700)
+                (part / ".writable").touch()
+                (part / ".writable").unlink()
         except OSError as error:
             raise StackError(f"the data directory {self.root} cannot be used: {error.strerror}") from error
 
@@ -86,11 +88,24 @@ class Places:
             return self.secret.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
             pass
+        except OSError as error:
+            raise StackError(f"the master secret {self.secret} cannot be read: {error.strerror}") from error
         partial = self.secret.with_suffix(".part")
         partial.touch(mode=0o600)
         partial.write_text(secrets.token_urlsafe(32), encoding="utf-8")
         partial.replace(self.secret)
         return self.secret.read_text(encoding="utf-8").strip()
+
+    def check_secret(self, secret: str) -> None:
+        """Refuse another master secret than the one the broker's accounts here were made with. Raises `StackError`."""
+        mark = self.secret.parent / "fingerprint"
+        found = hashlib.sha256(f"svitlo fingerprint\n{secret}".encode()).hexdigest()[:16]
+        if mark.exists() and (self.broker / "dynamic-security.json").exists() and mark.read_text() != found:
+            raise StackError(
+                f"SVITLO_SECRET is not the one {self.root} was made with, and every board's password comes from it; "
+                f"put the old one back, or remove {self.broker} and give every board its new password"
+            )
+        mark.write_text(found)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

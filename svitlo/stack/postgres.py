@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -62,13 +63,11 @@ class EmbeddedPostgres:
 
         Raises `StackError` with advice when that is not possible.
         """
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        system_user.give(self.directory)
         system_user.let_pass(self._bin / "postgres")
         self._own_socket_dir()
         self.stop_leftover()
         version = self.directory / "PG_VERSION"
-        if not version.exists():
+        if not (self.directory / "global" / "pg_control").exists():
             self._initdb()
         elif (found := version.read_text().strip()) != str(VERSION):
             raise StackError(
@@ -90,7 +89,7 @@ class EmbeddedPostgres:
             *options,
         ]
 
-    def wait_ready(self, timeout_s: float = 30) -> None:
+    def wait_ready(self, timeout_s: float = 60) -> None:
         """Wait until the server takes connections, then make sure of the database. Raises `StackError`."""
         access = ("-h", str(self.socket_dir), "-U", "svitlo")
         deadline = time.monotonic() + timeout_s
@@ -100,7 +99,8 @@ class EmbeddedPostgres:
                 break
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"PostgreSQL did not start within {timeout_s:.0f} s; see its log in the data directory"
+                    f"PostgreSQL did not start within {timeout_s:.0f} s; its log is "
+                    f"{self.directory.parent / 'log' / 'postgres.log'}"
                 )
             time.sleep(0.05)
         exists = "SELECT 1 FROM pg_database WHERE datname = 'svitlo'"
@@ -139,6 +139,15 @@ class EmbeddedPostgres:
         system_user.give(self.socket_dir)
 
     def _initdb(self) -> None:
+        """Make the cluster aside and move it into place whole: a power cut in between must leave nothing half made."""
+        if self.directory.exists():
+            if any(self.directory.iterdir()) and not (self.directory / "PG_VERSION").exists():
+                raise StackError(f"{self.directory} holds something that is not a database; choose another --data-dir")
+            shutil.rmtree(self.directory)  # without pg_control it was never whole
+        fresh = self.directory.with_name(self.directory.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True, mode=0o700)
+        system_user.give(fresh)
         done = self._tool(
             "initdb",
             "--auth=trust",
@@ -147,11 +156,22 @@ class EmbeddedPostgres:
             "--locale=C.UTF-8",
             "--username=svitlo",
             "-D",
-            str(self.directory),
+            str(fresh),
         )
         if done.returncode != 0:
             reason = done.stderr.decode(errors="replace").strip()
             raise StackError(f"the database could not be set up in {self.directory}: {reason}")
+        fresh.rename(self.directory)  # initdb has synced it to the disk
+        descriptor = os.open(self.directory.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def tidy(self) -> None:
+        """Remove the socket's directory after the server has ended."""
+        with contextlib.suppress(OSError):
+            self.socket_dir.rmdir()
 
     def _tool(self, name: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         ids = system_user.owner()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -16,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import psutil
@@ -33,6 +34,19 @@ from svitlo.stack.postgres import EmbeddedPostgres
 log = logging.getLogger(__name__)
 
 SERVICES = ("ingest", "detector", "notifier", "api")
+PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV")
+PASSED_ON_PREFIXES = (
+    "SVITLO_",
+    "LC_",
+    "SSL_CERT_",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)
+"""What the services get of our environment; somebody else's secrets in it are none of their business."""
 READY_S = 40.0
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - asked for by --lan
 
@@ -63,7 +77,18 @@ async def running(options: Options, say: Callable[[str], None]) -> AsyncIterator
             await stack.start(say)
             yield stack.description
         finally:
-            await stack.stop()
+            say("stopping ...")
+            # In a task of its own: a second Ctrl-C must not leave half of it running.
+            await uninterrupted(asyncio.create_task(stack.stop(), name="stop"))
+            say("stopped.")
+
+
+async def uninterrupted(task: asyncio.Task[None]) -> None:
+    """Wait for a task to its end, however often the waiting is cancelled."""
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()
 
 
 class Stack:
@@ -110,18 +135,24 @@ class Stack:
         if self._external is None:
             check_free(self._options.host, self._options.mqtt_port, "--mqtt-port", "the MQTT broker")
         check_free(self._options.host, self._options.http_port, "--http-port", "the API")
+        if self._options.http_port == self._options.mqtt_port:
+            raise StackError("the API and the MQTT broker cannot share a port; change --http-port or --mqtt-port")
+        mosquitto = self._mosquitto_child() if self._external is None else None
+        self._places.check_secret(self._secret)
         if self._postgres is not None:
-            say("PostgreSQL ...")
+            say("starting the database ...")
             await self._begin(self._postgres_child(self._postgres))
             await asyncio.to_thread(self._postgres.wait_ready)
-        if self._external is None:
-            say("Mosquitto ...")
-            await self._begin(self._mosquitto_child())
+        if mosquitto is not None:
+            say("starting the message broker ...")
+            await self._begin(mosquitto)
         await self._migrate()
-        say("ingest, detector, notifier, api ...")
+        say("starting the four services ...")
         for service in SERVICES:
             await self._begin(self._service_child(service))
         await self._wait_ready()
+        for child in self._children:
+            child.settled = True
         self._places.announce(self.description)
 
     async def stop(self) -> None:
@@ -130,10 +161,12 @@ class Stack:
         for child in self._children:
             child.stopping = True
         services = [child for child in self._children if child.name in SERVICES]
-        await asyncio.gather(*(child.stop(12) for child in services))
+        await asyncio.gather(*(child.stop(12) for child in services), return_exceptions=True)
         for child in reversed(self._children):
             if child not in services:
-                await child.stop(20)
+                await asyncio.gather(child.stop(20), return_exceptions=True)
+        if self._postgres is not None:
+            self._postgres.tidy()
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
@@ -167,6 +200,7 @@ class Stack:
             "mosquitto",
             mosquitto.command,
             log_path=self._places.log / "mosquitto.log",
+            env={"PATH": os.environ.get("PATH", "")},
             prepare=mosquitto.prepare,
         )
 
@@ -182,9 +216,15 @@ class Stack:
     def _service_env(self, service: str) -> dict[str, str]:
         kept = {"SVITLO_TELEGRAM_TOKEN", "SVITLO_TELEGRAM_TOKEN_FILE"} if service == "notifier" else set()
         private = {f"SVITLO_{name.upper()}{end}" for name in SECRETS for end in ("", "_FILE")} - kept
-        env = {name: value for name, value in os.environ.items() if name not in private}
+        env = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in private and (name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES))
+        }
         env |= {
             "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8",
+            "SVITLO_LOG_FORMAT": "text",  # the terminal tells alerts from log lines by it
             "SVITLO_DATA_DIR": str(self._options.data_dir),
             "SVITLO_DATABASE_URL": self._database_url,
             "SVITLO_HTTP_HOST": self._options.host,
@@ -205,8 +245,15 @@ class Stack:
             env=self._service_env("migrate"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            cwd="/",
+            start_new_session=True,
         )
-        output, _ = await process.communicate()
+        try:
+            output, _ = await process.communicate()
+        finally:
+            if process.returncode is None:  # we are told to stop: it must not outlive its database
+                process.kill()
+                await process.wait()
         if process.returncode != 0:
             raise StackError(f"the database could not be migrated: {output.decode(errors='replace').strip()[-500:]}")
 
@@ -226,6 +273,10 @@ def _not_ready(url: str) -> str:
     try:
         with urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
             return "" if answer.status == 200 else f"status {answer.status}"
+    except HTTPError as error:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            return str(json.load(error)["error"]["message"])
+        return str(error)
     except (URLError, OSError) as error:
         return str(error)
 
@@ -236,6 +287,10 @@ def check_free(host: str, port: int, option: str, what: str) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+        except PermissionError as error:
+            raise StackError(
+                f"port {port}, which {what} needs, takes root; choose one above 1023 with {option}"
+            ) from error
         except OSError as error:
             raise StackError(
                 f"port {port}, which {what} needs, cannot be used: {error.strerror}{_holder(port)}; "

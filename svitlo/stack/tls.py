@@ -42,8 +42,11 @@ def make_certificates(directory: Path, names: Sequence[str], *, port: int = PORT
     What the broker reads belongs to `owner` (user and group id), the CA's key to us. A certificate that is right
     already is left alone. Raises `UserError` without a name.
     """
-    if not names:
-        raise UserError("name at least one host name or IP address under which the boards reach the broker")
+    if not names or not all(_plain_name(name) for name in names):
+        raise UserError(
+            "name at least one host name or IP address under which the boards reach the broker (letters a-z, digits, "
+            "dots and hyphens; a name in other letters in its xn-- form)"
+        )
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if owner is not None:
         os.chown(directory, *owner)
@@ -121,6 +124,10 @@ _CA_USAGE = x509.KeyUsage(
     encipher_only=False,
     decipher_only=False,
 )
+
+
+def _plain_name(text: str) -> bool:
+    return 0 < len(text) <= 253 and text.isascii() and all(letter.isalnum() or letter in ".-:*" for letter in text)
 
 
 def _name(text: str) -> x509.GeneralName:
