@@ -69,7 +69,11 @@ def policy_of(settings: configuration.Policy) -> Policy:
 
 
 async def run(settings: configuration.Settings) -> None:
-    """Detect until cancelled. Waits for the database at the start, and for another detector to end."""
+    """Detect until cancelled. Waits for the database at the start, and for another detector to end.
+
+    Raises `ConfigurationError` at once when it was not told where the database or the broker is.
+    """
+    _ = settings.broker
     async with Database(settings.required_database_url) as database:
         backoff = Backoff()
         while True:

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class EmbeddedPostgres:
         # A socket's path may have 107 bytes at most, a data directory's any number.
         self.socket_dir = Path(tempfile.gettempdir()) / f"svitlo-{os.geteuid()}-{digest}"
         self._bin = _binaries()
+        self._given_up = threading.Event()
 
     @property
     def url(self) -> str:
@@ -97,6 +99,8 @@ class EmbeddedPostgres:
             done = self._tool("pg_isready", "-q", *access, "-d", "postgres")
             if done.returncode == 0:
                 break
+            if self._given_up.is_set():
+                raise StackError("PostgreSQL is no longer waited for")
             if time.monotonic() > deadline:
                 raise StackError(
                     f"PostgreSQL did not start within {timeout_s:.0f} s; its log is "
@@ -167,6 +171,10 @@ class EmbeddedPostgres:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def give_up(self) -> None:
+        """End a `wait_ready` that runs in another thread."""
+        self._given_up.set()
 
     def tidy(self) -> None:
         """Remove the socket's directory after the server has ended."""

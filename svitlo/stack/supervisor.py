@@ -158,6 +158,8 @@ class Stack:
     async def stop(self) -> None:
         """End the services first, then the broker, then the database."""
         self._places.forget()
+        if self._postgres is not None:
+            self._postgres.give_up()
         for child in self._children:
             child.stopping = True
         services = [child for child in self._children if child.name in SERVICES]
