@@ -73,7 +73,7 @@ async def run(settings: configuration.Settings) -> None:
 
     Raises `ConfigurationError` at once when it was not told where the database or the broker is.
     """
-    _ = settings.broker
+    _ = settings.required_database_url, settings.broker
     async with Database(settings.required_database_url) as database:
         backoff = Backoff()
         while True:
