@@ -91,6 +91,12 @@ async def test_it_tells_the_same_in_english(client: httpx.AsyncClient, records: 
     assert "Accept-Language" in preferred.headers["vary"]
 
 
+async def test_places_without_power_come_first(client: httpx.AsyncClient, records: Records) -> None:
+    await three_places(records)
+    text = Page((await client.get("/")).text).text
+    assert text.index("Будинок c") < text.index("Будинок a") < text.index("Будинок b")
+
+
 async def test_it_says_so_when_nobody_watches(client: httpx.AsyncClient, records: Records, link: LinkStandIn) -> None:
     await records.site("a")
     link.detector_online = False

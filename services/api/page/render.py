@@ -20,6 +20,7 @@ POLICY = (
 """The page's Content-Security-Policy: our style sheet and inline images, nothing else."""
 
 REFRESH_S = 30
+_URGENCY = {PowerState.OFF: 0, PowerState.UNKNOWN: 1, PowerState.ON: 2}
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ def render(view: View, places: Sequence[Place], *, fresh: bool) -> str:
     headline = words.headline(lit, len(places)) if places else words.no_places
     parts = ["" if fresh else _warning(words.stale, words.stale_advice), f"<h1>{escape(headline)}</h1>"]
     if places:
-        parts += [_share(places), "<ul>", *(_place(view, place) for place in places), "</ul>"]
+        # Who opens the page in the dark looks for a place without power.
+        ordered = sorted(places, key=lambda place: _URGENCY.get(place.power, len(_URGENCY)))
+        parts += [_share(places), "<ul>", *(_place(view, place) for place in ordered), "</ul>"]
     return _document(view, headline, "\n".join(parts))
 
 
