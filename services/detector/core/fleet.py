@@ -30,7 +30,9 @@ from services.detector.core.observation import Observation, ObservationKind
 from services.detector.core.policy import Policy
 from services.detector.core.site import (
     Devices,
+    Lost,
     Outage,
+    Returned,
     SiteState,
     Verdict,
     due_at,
@@ -271,18 +273,7 @@ class Fleet:
             return replace(site, power=PowerState.OFF, since=site.outage.started_lo), []
         lost = loss(devices)
         outage = Outage(self._new_id(now), lost.lo, lost.hi)
-        event = PowerEvent(
-            id=self._new_id(now),
-            rev=1,
-            site=slug,
-            kind=EventKind.POWER_LOST,
-            outage_id=outage.id,
-            occurred_lo=lost.lo,
-            occurred_hi=lost.hi,
-            detected_at=now,
-            cause=Cause.PRESUMED,
-            evidence=lost.evidence,
-        )
+        event = self._event(EventKind.POWER_LOST, slug, outage, lost, now)
         site = replace(site, power=PowerState.OFF, since=lost.lo, outage=outage)
         return site, [OutageStarted(slug, outage, event)]
 
@@ -291,20 +282,23 @@ class Fleet:
             return replace(site, power=PowerState.ON, since=now), []
         outage = site.outage
         back = restoration(outage, devices, self.watch)
-        event = PowerEvent(
+        event = self._event(EventKind.POWER_RESTORED, slug, outage, back, now)
+        site = replace(site, power=PowerState.ON, since=back.hi, outage=None)
+        return site, [OutageEnded(slug, outage, event)]
+
+    def _event(self, kind: EventKind, slug: str, outage: Outage, found: Lost | Returned, now: datetime) -> PowerEvent:
+        return PowerEvent(
             id=self._new_id(now),
             rev=1,
             site=slug,
-            kind=EventKind.POWER_RESTORED,
+            kind=kind,
             outage_id=outage.id,
-            occurred_lo=back.lo,
-            occurred_hi=back.hi,
+            occurred_lo=found.lo,
+            occurred_hi=found.hi,
             detected_at=now,
             cause=Cause.PRESUMED,
-            evidence=back.evidence,
+            evidence=found.evidence,
         )
-        site = replace(site, power=PowerState.ON, since=back.hi, outage=None)
-        return site, [OutageEnded(slug, outage, event)]
 
     def _schedule(self, name: str, state: DeviceState) -> None:
         """Enter the device's next deadline unless an earlier look at it is planned already."""
