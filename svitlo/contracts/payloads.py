@@ -102,11 +102,26 @@ class Cause(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What an entry of the event log says."""
+    """What an entry of the event log says.
+
+    `momentary` is an interruption too short to miss a deadline; `unstable` and `stable` frame a time in which the
+    power came and went so often that single events are not told.
+    """
 
     POWER_LOST = "power_lost"
     POWER_RESTORED = "power_restored"
     OUTAGE_REVISED = "outage_revised"
+    MOMENTARY = "momentary"
+    UNSTABLE = "unstable"
+    STABLE = "stable"
+
+
+class Change(StrEnum):
+    """What a revision changed: the cause is confirmed, the outage never was, or its times are better known."""
+
+    CONFIRMED = "confirmed"
+    RETRACTED = "retracted"
+    REFINED = "refined"
 
 
 class EvidenceKind(StrEnum):
@@ -117,6 +132,8 @@ class EvidenceKind(StrEnum):
     MAINS = "mains"
     HEARTBEAT = "heartbeat"
     BIRTH = "birth"
+    BOOT = "boot"
+    JOURNAL = "journal"
 
 
 class CommandWord(StrEnum):
@@ -187,6 +204,22 @@ class DeviceTally(Struct, frozen=True, kw_only=True):
     alive: int
 
 
+class ChildTally(Struct, frozen=True, kw_only=True):
+    """How many sites stand directly under a site, and how many of them are on, off or unknown."""
+
+    total: int
+    on: int
+    off: int
+    unknown: int
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """Maintenance that is going on; times are UTC."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+
 class OutageRef(Struct, frozen=True, kw_only=True):
     """The open outage of a site: its id and the bounds of its start (UTC)."""
 
@@ -206,7 +239,9 @@ class SiteState(Struct, frozen=True, kw_only=True):
     cause: Cause | None
     devices: DeviceTally
     outage: OutageRef | None
-    planned: None = None
+    planned: Planned | None = None
+    children: ChildTally | None = None
+    unstable: bool = False
     updated_at: datetime
 
 
@@ -218,8 +253,28 @@ class Evidence(Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Area(Struct, frozen=True, kw_only=True):
+    """Many boards vanished together: events with the same `id` are one happening; `sites` of them so far."""
+
+    id: UUID
+    sites: int
+
+
+class Flapping(Struct, frozen=True, kw_only=True):
+    """Power that came and went `changes` times since `since` (UTC), `off_s` seconds of it off; `power` is it now."""
+
+    since: datetime
+    changes: int
+    off_s: float
+    power: PowerState
+
+
 class PowerEvent(Struct, frozen=True, kw_only=True):
-    """One entry of the event log; `occurred_lo <= the true moment <= occurred_hi` (UTC)."""
+    """One entry of the event log; `occurred_lo <= the true moment <= occurred_hi` (UTC).
+
+    A revision bears the `id` of the event it revises and a higher `rev`. `change` is there in revisions;
+    `reconstructed` marks what happened while nobody watched; `quiet` what another event tells already.
+    """
 
     v: Literal[1] = 1
     id: UUID
@@ -232,6 +287,11 @@ class PowerEvent(Struct, frozen=True, kw_only=True):
     detected_at: datetime
     cause: Cause
     evidence: list[Evidence]
+    change: Change | msgspec.UnsetType = msgspec.UNSET
+    reconstructed: bool | msgspec.UnsetType = msgspec.UNSET
+    quiet: bool | msgspec.UnsetType = msgspec.UNSET
+    area: Area | msgspec.UnsetType = msgspec.UNSET
+    flapping: Flapping | msgspec.UnsetType = msgspec.UNSET
 
 
 class ServiceStatus(Struct, frozen=True, kw_only=True):

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from svitlo.contracts import DevicePayload, DeviceState, DeviceStatus, Heartbeat, OfflineReason
+from svitlo.contracts import (
+    DevicePayload,
+    DeviceState,
+    DeviceStatus,
+    Heartbeat,
+    Journal,
+    JournalKind,
+    OfflineReason,
+    ResetCause,
+)
 
 
 class ObservationKind(StrEnum):
@@ -18,12 +28,22 @@ class ObservationKind(StrEnum):
     WILL = "will"
     GOODBYE = "goodbye"
     MAINS_LOST = "mains_lost"
+    JOURNAL = "journal"
+
+
+class Note(NamedTuple):
+    """One entry of a device's journal: what happened, and when by our clock (UTC)."""
+
+    at: datetime
+    kind: JournalKind
 
 
 class Observation(Struct, frozen=True):
     """One message of one device.
 
     `at` is when it arrived here (UTC). `retained` marks what the broker had kept: memory, never proof of life.
+    `boots` counts the device's boots (0: it does not count); `reset` is why the present one began. `notes` come with
+    a journal, which says nothing of `conn` and `interval_s`.
     """
 
     device: str
@@ -36,6 +56,9 @@ class Observation(Struct, frozen=True):
     seq: int | None = None
     uptime_s: int | None = None
     mains: bool | None = None
+    boots: int = 0
+    reset: ResetCause = ResetCause.UNKNOWN
+    notes: tuple[Note, ...] = ()
 
 
 _OFFLINE = {
@@ -48,7 +71,7 @@ _OFFLINE = {
 
 
 def observe(device: str, payload: DevicePayload, at: datetime, *, retained: bool) -> Observation | None:
-    """Translate a decoded payload; None for payloads that say nothing about liveness (journal, command)."""
+    """Translate a decoded payload; None for payloads that say nothing about power (commands)."""
     if isinstance(payload, Heartbeat):
         return Observation(
             device,
@@ -61,9 +84,14 @@ def observe(device: str, payload: DevicePayload, at: datetime, *, retained: bool
             payload.seq,
             payload.uptime_s,
             payload.mains,
+            payload.boots,
+            payload.reset,
         )
     if isinstance(payload, DeviceStatus):
         online = payload.state is DeviceState.ONLINE
         kind = ObservationKind.BIRTH if online else _OFFLINE[payload.reason]
         return Observation(device, kind, at, payload.boot, payload.conn, payload.interval_s, retained)
+    if isinstance(payload, Journal):
+        notes = tuple(Note(at + timedelta(seconds=entry.t_s), entry.kind) for entry in payload.entries)
+        return Observation(device, ObservationKind.JOURNAL, at, payload.boot, 0, 0, retained, notes=notes)
     return None

@@ -18,6 +18,13 @@ class Policy:
     confirm_off: timedelta
     confirm_on: timedelta
     pause_limit: timedelta
+    area_devices: int = 5
+    area_share: float = 0.5
+    area_window: timedelta = timedelta(seconds=10)
+    area_wait: timedelta = timedelta(seconds=20)
+    flap_changes: int = 4
+    flap_window: timedelta = timedelta(minutes=10)
+    flap_calm: timedelta = timedelta(minutes=5)
 
     def timeout(self, interval_s: int) -> timedelta:
         """How long a device may be silent: interval x misses + grace."""
