@@ -35,13 +35,29 @@ def _identity() -> Any:
     return Field(default=None, sa_column=sa.Column(sa.BigInteger, sa.Identity(always=True), primary_key=True))
 
 
+def _json() -> Any:
+    return Field(default=None, sa_type=pg.JSONB(none_as_null=True), nullable=True)
+
+
+def _no() -> Any:
+    return Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+
+
 class Site(SQLModel, table=True):
-    """A place whose power is watched; `invite` is the unguessable word that lets a chat follow a private one."""
+    """A place whose power is watched; `invite` is the unguessable word that lets a chat follow a private one.
+
+    `rule` says which of its devices must live for it to have power, `k` how much weight the rule `k` asks for;
+    `confirm_off_s` and `confirm_on_s` stand in place of the policy's where they are set.
+    """
 
     __tablename__ = "sites"
     __table_args__ = (
         sa.Index("uq_sites_slug_live", "slug", unique=True, postgresql_where=sa.text("removed_at IS NULL")),
         sa.CheckConstraint("slug ~ '^[a-z0-9-]{1,48}$'", name="slug"),
+        sa.CheckConstraint("rule IN ('any', 'all', 'majority', 'k')", name="rule"),
+        sa.CheckConstraint("(rule = 'k') = (k IS NOT NULL) AND k >= 1", name="k"),
+        sa.CheckConstraint("confirm_off_s >= 0 AND confirm_off_s <= 86400", name="confirm_off_s"),
+        sa.CheckConstraint("confirm_on_s >= 0 AND confirm_on_s <= 86400", name="confirm_on_s"),
     )
 
     id: int = Field(default=None, sa_column=sa.Column(sa.Integer, sa.Identity(always=True), primary_key=True))
@@ -50,8 +66,21 @@ class Site(SQLModel, table=True):
     parent_id: int | None = Field(default=None, foreign_key="sites.id")
     public: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     invite: str = Field(max_length=32, unique=True)
+    rule: str = Field(default="any", max_length=8, sa_column_kwargs={"server_default": "any"})
+    k: int | None = None
+    confirm_off_s: float | None = Field(default=None, sa_type=sa.REAL)
+    confirm_on_s: float | None = Field(default=None, sa_type=sa.REAL)
     created_at: datetime = _utc(default_now=True)
     removed_at: datetime | None = _utc(nullable=True)
+
+
+class FormerSlug(SQLModel, table=True):
+    """A slug a site once bore: what the broker still keeps under it has to go."""
+
+    __tablename__ = "former_slugs"
+
+    slug: str = Field(primary_key=True, max_length=48)
+    renamed_at: datetime = _utc(default_now=True)
 
 
 class Device(SQLModel, table=True):
@@ -73,12 +102,14 @@ class Device(SQLModel, table=True):
 
 
 class SiteDevice(SQLModel, table=True):
-    """Which devices stand for which sites; only the server decides that."""
+    """Which devices stand for which sites, and with what weight; only the server decides that."""
 
     __tablename__ = "site_devices"
+    __table_args__ = (sa.CheckConstraint("weight BETWEEN 1 AND 100", name="weight"),)
 
     site_id: int = Field(foreign_key="sites.id", primary_key=True, ondelete="CASCADE")
     device_id: str = Field(foreign_key="devices.id", primary_key=True, max_length=48, ondelete="CASCADE", index=True)
+    weight: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class DeviceCredential(SQLModel, table=True):
@@ -134,6 +165,8 @@ class DeviceStateRow(SQLModel, table=True):
     lost_at: datetime | None = _utc(nullable=True)
     lost_by: str | None = Field(default=None, max_length=12)
     paused_at: datetime | None = _utc(nullable=True)
+    deadline_at: datetime | None = _utc(nullable=True)
+    memory: dict[str, Any] | None = _json()
     updated_at: datetime = _utc()
 
 
@@ -146,11 +179,16 @@ class SiteStateRow(SQLModel, table=True):
     power: str = Field(max_length=8)
     state: str = Field(max_length=12)
     since: datetime | None = _utc(nullable=True)
+    memory: dict[str, Any] | None = _json()
     updated_at: datetime = _utc()
 
 
 class Outage(SQLModel, table=True):
-    """One outage of one site, with bounds: the truth lies between `_lo` and `_hi`."""
+    """One outage of one site, with bounds: the truth lies between `_lo` and `_hi`.
+
+    `momentary`: so short that no deadline passed; `reconstructed`: it began and ended while we were blind;
+    `maintenance`: it began in a maintenance window.
+    """
 
     __tablename__ = "outages"
     __table_args__ = (
@@ -177,6 +215,9 @@ class Outage(SQLModel, table=True):
     ended_hi: datetime | None = _utc(nullable=True)
     end_detected_at: datetime | None = _utc(nullable=True)
     retracted_at: datetime | None = _utc(nullable=True)
+    momentary: bool = _no()
+    reconstructed: bool = _no()
+    maintenance: bool = _no()
 
 
 class PowerEventRow(SQLModel, table=True):
@@ -196,6 +237,7 @@ class PowerEventRow(SQLModel, table=True):
     detected_at: datetime = _utc()
     cause: str = Field(max_length=12)
     evidence: list[Any] = Field(sa_column=sa.Column(pg.JSONB, nullable=False))
+    details: dict[str, Any] | None = _json()
     recorded_at: datetime = _utc(default_now=True)
 
 
@@ -222,12 +264,52 @@ class ConsumerOffset(SQLModel, table=True):
 
 
 class ServiceTick(SQLModel, table=True):
-    """When a service was last known to do its work; tells after a crash how long nobody watched."""
+    """When a service was last known to do its work; tells after a crash how long nobody watched.
+
+    `since` is when its present watch began.
+    """
 
     __tablename__ = "service_ticks"
 
     service: str = Field(primary_key=True, max_length=48)
     at: datetime = _utc()
+    since: datetime | None = _utc(nullable=True)
+    details: dict[str, Any] | None = _json()
+
+
+class JournalEntry(SQLModel, table=True):
+    """What a device wrote down for itself while nobody could hear it; `at` is by its own clock."""
+
+    __tablename__ = "journal_entries"
+    __table_args__ = (sa.Index("ix_journal_entries_device_id_received_at", "device_id", "received_at"),)
+
+    id: int = _identity()
+    received_at: datetime = _utc(index=True)
+    device_id: str = Field(max_length=48)
+    boot: str = Field(max_length=32)
+    at: datetime = _utc()
+    kind: str = Field(max_length=12)
+
+
+class MaintenanceWindow(SQLModel, table=True):
+    """Planned work on a site, and on those under it if `subtree`.
+
+    `starts_at` is its first occurrence; `rrule` (RFC 5545) repeats it on the wall clock of `zone`.
+    """
+
+    __tablename__ = "maintenance_windows"
+    __table_args__ = (sa.CheckConstraint("duration_s > 0 AND duration_s <= 1209600", name="duration_s"),)
+
+    id: int = _identity()
+    site_id: int = Field(foreign_key="sites.id", ondelete="CASCADE", index=True)
+    subtree: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
+    starts_at: datetime = _utc()
+    duration_s: int
+    zone: str = Field(max_length=64)
+    rrule: str | None = Field(default=None, max_length=200)
+    reason: str | None = Field(default=None, max_length=200)
+    created_at: datetime = _utc(default_now=True)
+    cancelled_at: datetime | None = _utc(nullable=True)
 
 
 class Chat(SQLModel, table=True):

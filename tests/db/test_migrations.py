@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+import asyncio
 
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from svitlo import registry
 from svitlo.db import migrate
+from svitlo.db.listen import REGISTRY_CHANNEL, Listener
 from svitlo.db.session import Database
 
 
@@ -40,3 +46,49 @@ async def test_a_daily_partition_is_no_difference_but_a_missing_column_is(databa
     async with Database(database_url) as database, database.transaction() as session:
         await session.execute(text("ALTER TABLE sites DROP COLUMN name"))
     assert len(await migrate.differences(database_url)) == 1
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "UPDATE sites SET rule = 'most'",
+        "UPDATE sites SET rule = 'k'",
+        "UPDATE sites SET k = 1",
+        "UPDATE sites SET rule = 'k', k = 0",
+        "UPDATE sites SET confirm_off_s = -1",
+        "UPDATE sites SET confirm_on_s = 86401",
+        "UPDATE site_devices SET weight = 0",
+        "UPDATE site_devices SET weight = 101",
+        "INSERT INTO maintenance_windows (site_id, starts_at, duration_s, zone) SELECT id, now(), 0, 'UTC' FROM sites",
+    ],
+)
+async def test_the_database_itself_refuses_what_makes_no_sense(database: Database, broken: str) -> None:
+    async with database.transaction() as session:
+        await registry.add_site(session, "home", "Home")
+        await registry.add_device(session, "home", "board-1")
+    with pytest.raises(IntegrityError, match="check constraint"):
+        async with database.transaction() as session:
+            await session.execute(text(broken))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE sites SET rule = 'all'",
+        "UPDATE site_devices SET weight = 2",
+        "INSERT INTO maintenance_windows (site_id, starts_at, duration_s, zone) SELECT id, now(), 60, 'UTC' FROM sites",
+    ],
+)
+async def test_changes_of_rules_weights_and_maintenance_are_announced(
+    database: Database, database_url: str, change: str
+) -> None:
+    async with database.transaction() as session:
+        await registry.add_site(session, "home", "Home")
+        await registry.add_device(session, "home", "board-1")
+    heard = asyncio.Event()
+    async with Listener(database_url) as listener:
+        await listener.listen(REGISTRY_CHANNEL, heard.set)
+        async with database.transaction() as session:
+            await session.execute(text(change))
+        async with asyncio.timeout(5):
+            await heard.wait()
