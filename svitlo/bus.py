@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 10
+FAULTS_EVERY_S = 60.0
 MQTT_311 = 4
 REFUSED = 0x80
 """SUBACK return code for a denied subscription (MQTT 3.1.1, section 3.9.3)."""
@@ -69,6 +70,40 @@ def honour_cancellation() -> None:
         raise asyncio.CancelledError
 
 
+class _Faults:
+    """Messages that could not be handled: the first is told in full, their number at most once a minute.
+
+    It stands where gmqtt expects its logger, for gmqtt gives up a packet that it cannot read with no more than a word
+    to that. Whatever else gmqtt says our own loops notice and report once.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._said = 0
+        self._quiet: asyncio.TimerHandle | None = None
+
+    def exception(self, what: str, *details: object) -> None:
+        self.count += 1
+        if self._quiet is None:
+            log.exception(what, *details)
+            self._rest()
+
+    def debug(self, *_: object, **__: object) -> None:
+        pass
+
+    info = warning = error = critical = debug
+
+    def _rest(self) -> None:
+        self._said = self.count
+        self._quiet = asyncio.get_running_loop().call_later(FAULTS_EVERY_S, self._say)
+
+    def _say(self) -> None:
+        self._quiet = None
+        if self.count > self._said:
+            log.error("%d messages could not be handled so far", self.count)
+            self._rest()
+
+
 class Firehose:
     """Everything the boards publish, as fast as Python can take it (MQTT 3.1.1, QoS as published)."""
 
@@ -89,8 +124,13 @@ class Firehose:
         self._on_up = on_up
         self._on_down = on_down
         self._client: Any = None
+        self._faults = _Faults()
         self.connected = False
-        self.failed = 0
+
+    @property
+    def failed(self) -> int:
+        """How many messages reached us and could not be handled."""
+        return self._faults.count
 
     async def run(self) -> None:
         """Hold the connection until cancelled."""
@@ -115,7 +155,7 @@ class Firehose:
         """One connection, CONNECT to loss, with a client object of its own: nothing is carried over."""
         lost = asyncio.Event()
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        client = gmqtt.Client(self._client_id, clean_session=True)
+        client = gmqtt.Client(self._client_id, clean_session=True, logger=self._faults)
         client.set_config({"reconnect_retries": -2})  # -1 means for ever, 0 still tries once
         client.set_auth_credentials(self._address.username or "", self._address.password or "")
 
@@ -134,8 +174,7 @@ class Firehose:
                 self._on_message(_text(topic), payload, bool(properties["retain"]))
             except Exception:
                 # gmqtt would swallow it unseen; one message must neither hide a fault nor end the service.
-                self.failed += 1
-                log.exception("a message on %s could not be handled (%d so far)", _text(topic)[:80], self.failed)
+                self._faults.exception("a message on %s could not be handled", _text(topic)[:80])
 
         client.on_disconnect = lambda *_: lost.set()
         client.on_subscribe = subscribed
