@@ -1,17 +1,18 @@
 """What waits to be written: bounded, so that a database that is away costs memory only up to a point.
 
-Readings are many and worth little one by one: when the buffer is full the oldest go, counted. Garbage is folded
-together by day, topic and reason, so that a board that sends nothing else cannot fill a disk.
+Readings are many and worth little one by one: when the buffer is full the oldest go. Garbage is folded together by
+day, topic and reason, so that a board that sends nothing else cannot fill a disk. Whatever finds no room is counted.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
-from svitlo.contracts import DeviceState, DeviceStatus, Heartbeat
+from svitlo.contracts import DeviceState, DeviceStatus, Heartbeat, Journal
 
 READING_COLUMNS = (
     "received_at",
@@ -36,7 +37,22 @@ READING_COLUMNS = (
 SAMPLE_BYTES = 256
 TOPIC_CHARACTERS = 200
 
-Reading = tuple[Any, ...]
+PER_DEVICE = 100
+"""Readings one device may have between two writes; a board in a tight loop must not fill the disk."""
+JOURNALS_PER_DEVICE = 10
+"""Journals of one device between two writes; each has 64 entries at most."""
+
+Row = tuple[Any, ...]
+"""When it arrived, the device, and what else its table wants."""
+
+
+class Loss(StrEnum):
+    """Why something is not kept, as the log says it."""
+
+    FULL = "of a full buffer"
+    FLOOD = "of boards that send too much"
+    KINDS = "beyond the strangers and malformed kinds that are told apart"
+    REFUSED = "that the database refused"
 
 
 @dataclass
@@ -72,37 +88,69 @@ class Stranger:
 class Batch:
     """One transaction's worth."""
 
-    readings: list[Reading] = field(default_factory=list)
+    readings: list[Row] = field(default_factory=list)
+    journals: list[Row] = field(default_factory=list)
     seen: dict[str, Seen] = field(default_factory=dict)
     refused: dict[tuple[date, str, str], Refused] = field(default_factory=dict)
     strangers: dict[str, Stranger] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.readings or self.seen or self.refused or self.strangers)
+        return bool(self.readings or self.journals or self.seen or self.refused or self.strangers)
 
 
-PER_DEVICE = 100
-"""Readings one device may have between two writes; a board in a tight loop must not fill the disk."""
+class _Lane:
+    """Rows in the order they came; bounded in all, and for each device between two writes."""
+
+    def __init__(self, limit: int, per_device: int, lost: Counter[Loss]) -> None:
+        self._limit, self._per_device, self._lost = limit, per_device, lost
+        self._rows: deque[Row] = deque()
+        self._counts: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, row: Row) -> None:
+        device = row[1]
+        count = self._counts[device] = self._counts.get(device, 0) + 1
+        if count > self._per_device:
+            self._lost[Loss.FLOOD] += 1
+            return
+        if len(self._rows) >= self._limit:
+            self._rows.popleft()
+            self._lost[Loss.FULL] += 1
+        self._rows.append(row)
+
+    def take(self) -> list[Row]:
+        rows, self._rows = list(self._rows), deque()
+        self._counts.clear()
+        return rows
+
+    def put_back(self, rows: list[Row]) -> None:
+        """To the front, as far as there is room."""
+        room = self._limit - len(self._rows)
+        kept = rows[-room:] if room > 0 else []
+        self._lost[Loss.FULL] += len(rows) - len(kept)
+        self._rows.extendleft(reversed(kept))
 
 
 class Buffer:
-    """Collects between two writes; `dropped` counts readings that found no room or were too many of one device."""
+    """Collects between two writes; `lost` counts by reason what is not kept."""
 
-    def __init__(self, limit: int = 200_000, kinds: int = 1000) -> None:
-        self._limit = limit
+    def __init__(self, limit: int = 200_000, journals: int = 10_000, kinds: int = 1000) -> None:
+        self.lost: Counter[Loss] = Counter()
         self._kinds = kinds
-        self._readings: deque[Reading] = deque()
-        self._counts: dict[str, int] = {}
+        self._readings = _Lane(limit, PER_DEVICE, self.lost)
+        self._journals = _Lane(journals, JOURNALS_PER_DEVICE, self.lost)
         self._rest = Batch()
-        self.dropped = 0
 
     def __len__(self) -> int:
-        return len(self._readings)
+        """Readings and journals that wait."""
+        return len(self._readings) + len(self._journals)
 
     def add_heartbeat(self, device: str, beat: Heartbeat, at: datetime) -> None:
         """A heartbeat of a registered device, arrived `at` (UTC)."""
         device_time = datetime.fromtimestamp(beat.ts, UTC) if beat.ts is not None else None
-        self._add(
+        self._readings.add(
             (
                 at,
                 device,
@@ -129,7 +177,7 @@ class Buffer:
     def add_status(self, device: str, status: DeviceStatus, at: datetime) -> None:
         """A birth, will or goodbye of a registered device. A will is the broker's word, so the device was not seen."""
         reason = status.reason.value if status.reason else None
-        self._add(
+        self._readings.add(
             (
                 at,
                 device,
@@ -146,7 +194,13 @@ class Buffer:
             )
         )
         if status.state is DeviceState.ONLINE:
-            self._rest.seen[device] = Seen(at, self._rest.seen[device].heartbeat if device in self._rest.seen else None)
+            self._see(device, at)
+
+    def add_journal(self, device: str, journal: Journal, at: datetime) -> None:
+        """What a registered device wrote down; an entry's time is counted back from `at` (UTC), its arrival."""
+        times = [at + timedelta(seconds=entry.t_s) for entry in journal.entries]
+        self._journals.add((at, device, journal.boot, times, [entry.kind.value for entry in journal.entries]))
+        self._see(device, at)
 
     def add_stranger(self, device: str, at: datetime) -> None:
         """A well-formed message of a device that is not registered."""
@@ -155,6 +209,8 @@ class Buffer:
             known.last_at, known.count = at, known.count + 1
         elif len(self._rest.strangers) < self._kinds:
             self._rest.strangers[device] = Stranger(at, at)
+        else:
+            self.lost[Loss.KINDS] += 1
 
     def add_refused(
         self, topic: str, reason: str, detail: str, payload: bytes, device: str | None, at: datetime
@@ -170,22 +226,19 @@ class Buffer:
         if len(self._rest.refused) < self._kinds:
             self._rest.refused[key] = Refused(device, detail[:200], payload[:SAMPLE_BYTES], at, at)
             return True
+        self.lost[Loss.KINDS] += 1
         return False
 
     def take(self) -> Batch:
         """Everything collected so far; the buffer is empty afterwards."""
         batch, self._rest = self._rest, Batch()
-        batch.readings = list(self._readings)
-        self._readings.clear()
-        self._counts.clear()
+        batch.readings, batch.journals = self._readings.take(), self._journals.take()
         return batch
 
     def put_back(self, batch: Batch) -> None:
-        """A batch that could not be written: its readings go to the front, as far as there is room."""
-        room = self._limit - len(self._readings)
-        kept = batch.readings[-room:] if room > 0 else []
-        self.dropped += len(batch.readings) - len(kept)
-        self._readings.extendleft(reversed(kept))
+        """A batch that could not be written: its rows go to the front, as far as there is room."""
+        self._readings.put_back(batch.readings)
+        self._journals.put_back(batch.journals)
         for device, seen in batch.seen.items():
             self._rest.seen.setdefault(device, seen)
         for key, refused in batch.refused.items():
@@ -201,13 +254,10 @@ class Buffer:
             else:
                 later.first_at, later.count = stranger.first_at, later.count + stranger.count
 
-    def _add(self, reading: Reading) -> None:
-        device = reading[1]
-        count = self._counts[device] = self._counts.get(device, 0) + 1
-        if count > PER_DEVICE:
-            self.dropped += 1
-            return
-        if len(self._readings) >= self._limit:
-            self._readings.popleft()
-            self.dropped += 1
-        self._readings.append(reading)
+    def give_up(self, batch: Batch) -> None:
+        """A batch that the database will never take."""
+        self.lost[Loss.REFUSED] += len(batch.readings) + len(batch.journals)
+
+    def _see(self, device: str, at: datetime) -> None:
+        known = self._rest.seen.get(device)
+        self._rest.seen[device] = Seen(at, known.heartbeat if known is not None else None)

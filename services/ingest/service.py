@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from datetime import timedelta
 
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +20,7 @@ from svitlo.contracts import (
     DeviceChannel,
     DeviceStatus,
     Heartbeat,
+    Journal,
     decode_device,
     topics,
 )
@@ -31,6 +33,8 @@ from svitlo.settings import Settings
 log = logging.getLogger(__name__)
 
 WRITE_EVERY_S = 1.0
+LAST_WRITE_S = 4.0
+SAY_EVERY_S = 60.0
 REGISTRY_EVERY_S = 60.0
 UPKEEP_EVERY_S = 3600.0
 DAYS_AHEAD = 2
@@ -54,11 +58,15 @@ class Ingest:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
-        self._buffer = Buffer()
+        self.buffer = Buffer()
         self._devices: frozenset[str] = frozenset()
         self._refused_said: set[str] = set()
         self._partitions: set[str] = set()
+        self._partitioning = asyncio.Lock()
         self._registry_changed = asyncio.Event()
+        self._away = False
+        self._losses_said = 0
+        self._losses_said_at = -SAY_EVERY_S
         self.refused = 0
         self._accounts = AccountKeeper(database, settings.broker, settings.required_secret)
         self._firehose = Firehose(
@@ -108,70 +116,99 @@ class Ingest:
             self._refuse(topic, device, error, payload)
             return
         if device not in self._devices:
-            self._buffer.add_stranger(device, now)
+            self.buffer.add_stranger(device, now)
         elif isinstance(decoded, Heartbeat):
-            self._buffer.add_heartbeat(device, decoded, now)
+            self.buffer.add_heartbeat(device, decoded, now)
         elif isinstance(decoded, DeviceStatus):
-            self._buffer.add_status(device, decoded, now)
+            self.buffer.add_status(device, decoded, now)
+        elif isinstance(decoded, Journal):
+            self.buffer.add_journal(device, decoded, now)
 
     def _refuse(self, topic: str, device: str | None, error: ContractError, payload: bytes) -> None:
         self.refused += 1
-        self._buffer.add_refused(topic, error.reason.value, error.detail, payload, device, utc_now())
+        self.buffer.add_refused(topic, error.reason.value, error.detail, payload, device, utc_now())
         name = device or topic[:80]
         if name not in self._refused_said and len(self._refused_said) < 10_000:
             self._refused_said.add(name)
             log.warning("%s sends what the contract does not allow (%s); kept in quarantine", name, error)
 
     async def _write_on(self) -> None:
+        """Write a batch a second; a write that is under way when we are told to stop is let finish."""
         backoff = Backoff()
-        away = False
+        writing: asyncio.Task[bool] | None = None
         try:
             while True:
                 await asyncio.sleep(WRITE_EVERY_S)
                 beat()
-                batch = self._buffer.take()
-                if not batch:
+                self._say_losses()
+                if not (batch := self.buffer.take()):
                     continue
-                try:
-                    await self._write(batch)
-                except DatabaseUnavailableError as error:
-                    self._buffer.put_back(batch)
-                    if not away:
-                        log.warning("%s; readings wait in memory", error)
-                    away = True
-                    await backoff.wait()
-                except DBAPIError:
-                    # A batch the database refuses for what it says would come back for ever; it is told in full.
-                    log.exception("the database refused a batch of %d readings; it is left out", len(batch.readings))
-                else:
-                    if away:
-                        log.info("PostgreSQL is back; %d readings had to be dropped so far", self._buffer.dropped)
-                    away = False
+                writing = asyncio.create_task(self._keep(batch), name="write")
+                if await asyncio.shield(writing):
                     backoff.reset()
+                else:
+                    await backoff.wait()
         except asyncio.CancelledError:
-            with contextlib.suppress(TimeoutError, DatabaseUnavailableError):
-                async with asyncio.timeout(4):
-                    await self._write(self._buffer.take())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WRITE_S):
+                    if writing is not None:
+                        await writing
+                    await self._keep(self.buffer.take())
+            self._say_losses(0)
+            if self.buffer:
+                log.warning("%d readings and journals could not be written any more", len(self.buffer))
             raise
+
+    async def _keep(self, batch: Batch) -> bool:
+        """Write a batch or put it back; False when the database is away."""
+        try:
+            await self._write(batch)
+        except DatabaseUnavailableError as error:
+            self.buffer.put_back(batch)
+            if not self._away:
+                log.warning("%s; readings wait in memory", error)
+            self._away = True
+            return False
+        except DBAPIError:
+            # A batch the database refuses for what it says would come back for ever; it is told in full.
+            log.exception("the database refused a batch of %d readings; it is left out", len(batch.readings))
+            self.buffer.give_up(batch)
+        except asyncio.CancelledError:
+            self.buffer.put_back(batch)
+            raise
+        if self._away:
+            log.info("PostgreSQL is back")
+        self._away = False
+        return True
+
+    def _say_losses(self, every_s: float = SAY_EVERY_S) -> None:
+        """Say what was not kept, if it has become more and was not said within `every_s`."""
+        losses, now = self.buffer.lost.total(), time.monotonic()
+        if losses == self._losses_said or now - self._losses_said_at < every_s:
+            return
+        self._losses_said, self._losses_said_at = losses, now
+        log.warning("not kept so far: %s", ", ".join(f"{n} {why}" for why, n in sorted(self.buffer.lost.items()) if n))
 
     async def _write(self, batch: Batch) -> None:
         days = {reading[0].date() for reading in batch.readings}
         missing = {day for day in days if store.partition_name(day) not in self._partitions}
         if missing:
-            async with self._database.transaction() as session:
+            async with self._partitioning, self._database.transaction() as session:
                 await store.create_partitions(session, missing)
                 self._partitions = await store.partitions(session)
         async with self._database.transaction() as session:
             await store.write(session, batch)
 
     async def _upkeep(self) -> None:
-        """Make the next days' partitions ahead of midnight, drop those past their time."""
+        """Make the next days' partitions ahead of midnight, drop what is past its time."""
         while True:
             today = utc_now().date()
             try:
-                async with self._database.transaction() as session:
+                async with self._partitioning, self._database.transaction() as session:
                     await store.create_partitions(session, [today + timedelta(days=n) for n in range(DAYS_AHEAD + 1)])
-                    dropped = await store.drop_partitions(session, today - timedelta(days=self._settings.readings_days))
+                    first = today - timedelta(days=self._settings.readings_days)
+                    dropped = await store.drop_partitions(session, first)
+                    await store.delete_journals(session, first)
                     self._partitions = await store.partitions(session)
                 if dropped:
                     log.info("dropped readings older than %d days: %s", self._settings.readings_days, dropped)

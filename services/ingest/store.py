@@ -42,6 +42,18 @@ ON CONFLICT (device_id) DO UPDATE SET
   last_seen_at = excluded.last_seen_at, count = unknown_devices.count + excluded.count
 """)
 
+# A board sends a journal again until it is acknowledged: an entry that is there already is no other one. What one
+# journal tells is never folded together, be it as close as it likes: the statement does not see its own rows.
+_JOURNAL = text("""
+INSERT INTO journal_entries (received_at, device_id, boot, at, kind)
+SELECT CAST(:received_at AS timestamptz), CAST(:device_id AS text), CAST(:boot AS text), v.at, v.kind
+FROM unnest(CAST(:at AS timestamptz[]), CAST(:kind AS text[])) AS v (at, kind)
+WHERE NOT EXISTS (
+  SELECT FROM journal_entries j WHERE j.device_id = :device_id AND j.boot = :boot AND j.kind = v.kind
+  AND j.at BETWEEN v.at - interval '2 seconds' AND v.at + interval '2 seconds'
+)
+""")
+
 _PARTITIONS = text("""
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = CAST('readings' AS regclass) ORDER BY c.relname
@@ -85,10 +97,20 @@ async def drop_partitions(session: AsyncSession, before: date) -> list[str]:
     return dropped
 
 
+async def delete_journals(session: AsyncSession, before: date) -> None:
+    """Delete the journal entries that arrived before the UTC day `before`."""
+    start = datetime.combine(before, datetime.min.time(), UTC)
+    await session.execute(text("DELETE FROM journal_entries WHERE received_at < :start"), {"start": start})
+
+
 async def write(session: AsyncSession, batch: Batch) -> None:
     """Write a batch in the caller's transaction; its partitions must exist."""
     if batch.readings:
         await copy_rows(session, "readings", READING_COLUMNS, batch.readings)
+    if batch.journals:
+        # One after the other, so that each sees what those before it brought.
+        names = ("received_at", "device_id", "boot", "at", "kind")
+        await session.execute(_JOURNAL, [dict(zip(names, row, strict=True)) for row in batch.journals])
     if batch.seen:
         pairs = sorted(batch.seen.items())
         beats = [seen.heartbeat for _, seen in pairs]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -13,6 +15,7 @@ from sqlalchemy import text
 
 from services.detector.service import run as run_detector
 from services.ingest import store
+from services.ingest.buffer import PER_DEVICE, Batch
 from services.ingest.service import run
 from svitlo import registry
 from svitlo.db.session import Database
@@ -208,3 +211,94 @@ async def test_old_partitions_are_dropped_and_coming_ones_made(house: Database) 
             store.partition_name(today),
             store.partition_name(today + timedelta(days=1)),
         }
+
+
+def journal(*entries: tuple[float, str]) -> bytes:
+    return json.dumps({"v": 1, "boot": "b1", "entries": [{"t_s": t, "kind": kind} for t, kind in entries]}).encode()
+
+
+async def test_a_journal_is_kept_with_the_times_it_tells(house: Database, broker: Broker, database_url: str) -> None:
+    async with serving(run, settings_for("ingest", broker, database_url)):
+        await ready(house, broker)
+        async with speaking_as(broker, "board-1") as board:
+            told = journal((-340, "net_lost"), (-12.5, "net_back"))
+            await board.publish("svitlo/devices/board-1/journal", told, qos=1)
+        await eventually_async(lambda: one_is(house, "SELECT count(*) FROM journal_entries", 2), 10)
+    lost, back = await rows(house, "SELECT * FROM journal_entries ORDER BY at")
+    assert (lost["device_id"], lost["boot"], lost["kind"], back["kind"]) == ("board-1", "b1", "net_lost", "net_back")
+    assert lost["received_at"] - lost["at"] == timedelta(seconds=340)
+    assert back["received_at"] - back["at"] == timedelta(seconds=12.5)
+
+
+async def test_a_journal_that_comes_twice_is_kept_once(house: Database, broker: Broker, database_url: str) -> None:
+    began = asyncio.get_running_loop().time()
+
+    def told(*moments: tuple[float, str]) -> bytes:
+        """As a board tells it now, counting back from its own clock."""
+        now = asyncio.get_running_loop().time()
+        return journal(*((began - now - seconds_before, kind) for seconds_before, kind in moments))
+
+    topic = "svitlo/devices/board-1/journal"
+    close_together = ((60, "net_lost"), (59, "net_back"), (58.5, "net_lost"), (50, "net_back"))
+    async with serving(run, settings_for("ingest", broker, database_url)):
+        await ready(house, broker)
+        async with speaking_as(broker, "board-1") as board:
+            for _ in range(2):  # both in one transaction, most times
+                await board.publish(topic, told(*close_together), qos=1)
+            await eventually_async(lambda: one_is(house, "SELECT count(*) FROM journal_entries", 4), 10)
+            await board.publish(topic, told(*close_together), qos=1)
+            await board.publish(topic, told((20, "boot")), qos=1)  # once this is in, what came before it is too
+            wanted = "SELECT count(*) FROM journal_entries WHERE kind = 'boot'"
+            await eventually_async(lambda: one_is(house, wanted, 1), 10)
+    assert await one(house, "SELECT count(*) FROM journal_entries") == 5
+
+
+def batch_of_journals(*received: datetime) -> Batch:
+    return Batch(journals=[(at, "board-1", "b1", [at - timedelta(seconds=5)], ["boot"]) for at in received])
+
+
+async def test_old_journals_are_deleted(house: Database) -> None:
+    now = datetime.now(UTC)
+    old = now - timedelta(days=91)
+    async with house.transaction() as session:
+        await store.write(session, batch_of_journals(old, now))
+        await store.delete_journals(session, now.date() - timedelta(days=90))
+    assert await one(house, "SELECT count(*) FROM journal_entries") == 1
+    assert await one(house, "SELECT max(received_at) FROM journal_entries") == now
+
+
+async def test_what_a_board_says_too_much_is_told_in_the_log(
+    house: Database, broker: Broker, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(run, settings_for("ingest", broker, database_url)):
+        await ready(house, broker)
+        async with speaking_as(broker, "board-2") as board:
+            for seq in range(1, 4 * PER_DEVICE):
+                await board.publish("svitlo/devices/board-2/heartbeat", heartbeat(seq))
+        await eventually_async(lambda: logged(caplog, "of boards that send too much"), 10)
+
+
+async def logged(caplog: pytest.LogCaptureFixture, words: str) -> bool:
+    return words in caplog.text
+
+
+async def test_a_write_that_is_under_way_at_the_stop_is_let_finish(
+    house: Database, broker: Broker, database_url: str
+) -> None:
+    service = asyncio.create_task(run(settings_for("ingest", broker, database_url)), name="ingest")
+    try:
+        await ready(house, broker)
+        async with house.transaction() as session:
+            await session.execute(text("LOCK TABLE readings IN ACCESS EXCLUSIVE MODE"))
+            async with speaking_as(broker, "board-2") as board:
+                await board.publish("svitlo/devices/board-2/heartbeat", heartbeat(1), qos=1)
+            waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = CAST('readings' AS regclass)"
+            await eventually_async(lambda: one_is(house, waits, 1), 10)
+            service.cancel()
+            await asyncio.wait([service], timeout=0.5)
+            assert not service.done()
+    finally:
+        service.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await service
+    assert await one(house, "SELECT count(*) FROM readings WHERE device_id = 'board-2'") == 1
