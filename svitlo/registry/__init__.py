@@ -1,0 +1,65 @@
+"""Sites, devices, maintenance, keys: who exists. Every change goes to the audit log in the same transaction."""
+
+from svitlo.registry.devices import (
+    DeviceRow,
+    UnknownDeviceRow,
+    add_device,
+    attach_device,
+    detach_device,
+    get_device,
+    list_devices,
+    list_unknown_devices,
+    remove_device,
+    rotate_device,
+    set_weight,
+)
+from svitlo.registry.keys import KEY_PREFIX, KeyRow, add_key, hash_key, list_keys, revoke_key
+from svitlo.registry.sites import (
+    KEEP,
+    RULES,
+    Keep,
+    SiteRow,
+    add_site,
+    change_site,
+    get_site,
+    list_sites,
+    remove_site,
+    rename_site,
+)
+from svitlo.registry.trail import audit
+from svitlo.registry.windows import add_window, cancel_window, list_windows, windows_by_site
+
+__all__ = [
+    "KEEP",
+    "KEY_PREFIX",
+    "RULES",
+    "DeviceRow",
+    "Keep",
+    "KeyRow",
+    "SiteRow",
+    "UnknownDeviceRow",
+    "add_device",
+    "add_key",
+    "add_site",
+    "add_window",
+    "attach_device",
+    "audit",
+    "cancel_window",
+    "change_site",
+    "detach_device",
+    "get_device",
+    "get_site",
+    "hash_key",
+    "list_devices",
+    "list_keys",
+    "list_sites",
+    "list_unknown_devices",
+    "list_windows",
+    "remove_device",
+    "remove_site",
+    "rename_site",
+    "revoke_key",
+    "rotate_device",
+    "set_weight",
+    "windows_by_site",
+]
