@@ -205,10 +205,11 @@ class DeviceTally(Struct, frozen=True, kw_only=True):
 
 
 class ChildTally(Struct, frozen=True, kw_only=True):
-    """How many sites stand directly under a site, and how many of them are on, off or unknown."""
+    """How many sites stand directly under a site, and how many are on, partly on (of their own), off or unknown."""
 
     total: int
     on: int
+    partial: int
     off: int
     unknown: int
 
@@ -240,9 +241,9 @@ class SiteState(Struct, frozen=True, kw_only=True):
     devices: DeviceTally
     outage: OutageRef | None
     planned: Planned | None = None
-    children: ChildTally | None = None
-    unstable: bool = False
     updated_at: datetime
+    children: ChildTally | msgspec.UnsetType = msgspec.UNSET
+    unstable: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Evidence(Struct, frozen=True, kw_only=True):

@@ -12,6 +12,9 @@ ROOT = "svitlo"
 SLUG_PATTERN = r"^[a-z0-9-]{1,48}$"
 """What a `device_id` and a site name on the wire may look like."""
 
+HOME_ASSISTANT_STATUS = "homeassistant/status"
+"""Where Home Assistant says that it has started (its birth message)."""
+
 _SLUG = re.compile(r"[a-z0-9-]{1,48}")
 
 

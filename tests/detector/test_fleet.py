@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import UUID
 
 import pytest
 
+from services.detector.core.dark import Dark
 from services.detector.core.device import DeviceState, Liveness
-from services.detector.core.effects import Effect, GapSeen, OutageEnded, OutageStarted
+from services.detector.core.effects import Effect, EventLogged, GapSeen, OutageChanged
 from services.detector.core.fleet import Fleet
-from services.detector.core.observation import Observation, ObservationKind
+from services.detector.core.observation import Note, Observation, ObservationKind
+from services.detector.core.outage import Outage
+from services.detector.core.place import Place
 from services.detector.core.policy import Policy
-from services.detector.core.site import Outage, SiteState
-from svitlo.contracts import EvidenceKind, PowerState, SiteStateWord
+from services.detector.core.site import SiteState
+from svitlo.contracts import EventKind, EvidenceKind, JournalKind, PowerEvent, PowerState, ResetCause, SiteStateWord
 
+POWER_ON = ResetCause.POWER_ON
 START = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 POLICY = Policy(
     misses=2,
@@ -37,18 +41,28 @@ def ids() -> Iterator[UUID]:
 class World:
     """A fleet with a clock: seconds since `START`."""
 
-    def __init__(self, sites: dict[str, tuple[str, ...]], policy: Policy = POLICY) -> None:
+    def __init__(self, sites: Mapping[str, tuple[str, ...] | Place], policy: Policy = POLICY) -> None:
         numbers = ids()
         self.fleet = Fleet(policy, lambda _: next(numbers))
-        self.sites = sites
+        self.sites = dict(sites)
         self.now = START
         self.effects: list[Effect] = []
         self.echo = True
         self._seq = count(100)
 
     def begin(self) -> World:
-        self.effects += self.fleet.set_registry(self.sites, self.now)
+        self.register()
         return self.see()
+
+    def register(self, sites: Mapping[str, tuple[str, ...] | Place] | None = None) -> World:
+        """Tell the fleet what sites there are, or that they changed."""
+        self.sites = self.sites if sites is None else dict(sites)
+        places = {
+            site: what if isinstance(what, Place) else Place(devices=dict.fromkeys(what, 1))
+            for site, what in self.sites.items()
+        }
+        self.effects += self.fleet.set_registry(places, self.now)
+        return self
 
     def see(self) -> World:
         """The link is up and an echo has come back."""
@@ -88,9 +102,15 @@ class World:
         uptime: int | None = None,
         retained: bool = False,
         mains: bool | None = None,
+        reset: ResetCause = ResetCause.UNKNOWN,
+        boots: int = 0,
+        notes: tuple[tuple[float, JournalKind], ...] = (),
     ) -> World:
         number = next(self._seq) if seq is None and kind is ObservationKind.BEAT else seq
-        observation = Observation(device, kind, self.now, boot, conn, 10, retained, number, uptime, mains)
+        journal = tuple(Note(after(seconds), what) for seconds, what in notes)
+        observation = Observation(
+            device, kind, self.now, boot, conn, 10, retained, number, uptime, mains, boots, reset, journal
+        )
         self.effects += self.fleet.observe(observation)
         return self
 
@@ -107,20 +127,29 @@ class World:
         return self
 
     @property
+    def log(self) -> list[PowerEvent]:
+        """The event log."""
+        return [effect.event for effect in self.effects if isinstance(effect, EventLogged)]
+
+    @property
     def events(self) -> list[tuple[str, str]]:
-        return [
-            (effect.event.kind.value, effect.site)
-            for effect in self.effects
-            if isinstance(effect, OutageStarted | OutageEnded)
-        ]
+        """What was told of losses and returns."""
+        told = (EventKind.POWER_LOST, EventKind.POWER_RESTORED)
+        return [(event.kind.value, event.site) for event in self.log if event.kind in told]
 
     @property
-    def started(self) -> OutageStarted:
-        return next(effect for effect in self.effects if isinstance(effect, OutageStarted))
+    def outages(self) -> list[Outage]:
+        """The rows of outages as they now stand, the oldest first."""
+        rows = {effect.outage.id: effect.outage for effect in self.effects if isinstance(effect, OutageChanged)}
+        return list(rows.values())
 
     @property
-    def ended(self) -> OutageEnded:
-        return next(effect for effect in self.effects if isinstance(effect, OutageEnded))
+    def started(self) -> PowerEvent:
+        return next(event for event in self.log if event.kind is EventKind.POWER_LOST)
+
+    @property
+    def ended(self) -> PowerEvent:
+        return next(event for event in self.log if event.kind is EventKind.POWER_RESTORED)
 
     def power(self, site: str = "home") -> PowerState:
         return self.fleet.sites[site].power
@@ -140,6 +169,20 @@ def after(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
+def lost(proof: float, evidence: float) -> DeviceState:
+    """A device that fell silent."""
+    return DeviceState(
+        Liveness.LOST,
+        "b1",
+        conn=1,
+        seq=5,
+        last_proof_at=after(proof),
+        lost_at=after(evidence),
+        lost_by=EvidenceKind.TIMEOUT,
+        dark=Dark(1, after(proof), after(evidence), boot="b1"),
+    )
+
+
 def test_a_device_never_seen_is_not_off() -> None:
     world = home().at(3600)
     assert world.power() is PowerState.UNKNOWN
@@ -156,7 +199,7 @@ def test_silence_becomes_an_outage_at_interval_x_misses_plus_grace() -> None:
     world = home().beat()
     assert world.at(22.99).events == []
     assert world.at(23).events == [("power_lost", "home")]
-    event = world.started.event
+    event = world.started
     assert (event.occurred_lo, event.occurred_hi, event.detected_at) == (after(0), after(23), after(23))
     assert [item.kind for item in event.evidence] == [EvidenceKind.TIMEOUT]
 
@@ -166,7 +209,7 @@ def test_a_loss_noticed_late_is_dated_by_its_deadline_not_by_the_moment_of_notic
     world.now = after(40)  # the loop was busy
     world.effects += world.fleet.tick(world.now)
     world.prove()
-    event = world.started.event
+    event = world.started
     assert (event.occurred_hi, event.detected_at) == (after(23), after(40))
 
 
@@ -193,7 +236,7 @@ def test_a_will_counts_after_its_hold_and_dates_the_loss() -> None:
     world = home().beat().at(4).say(ObservationKind.WILL)
     assert world.at(5.9).events == []
     assert world.at(6).events == [("power_lost", "home")]
-    event = world.started.event
+    event = world.started
     assert (event.occurred_lo, event.occurred_hi, event.detected_at) == (after(0), after(4), after(6))
     assert event.evidence[0].kind is EvidenceKind.LWT
 
@@ -249,7 +292,7 @@ def test_a_will_counts_once_the_late_echo_is_back() -> None:
     assert world.say(ObservationKind.WILL).at(8).events == []
     world.echo = True
     assert world.at(8.1).events == [("power_lost", "home")]
-    assert world.started.event.occurred_hi == after(4)
+    assert world.started.occurred_hi == after(4)
 
 
 def test_the_wills_a_broker_publishes_on_waking_are_not_believed_while_boards_are_on_their_way_back() -> None:
@@ -279,7 +322,7 @@ def test_what_was_on_its_way_while_we_stood_still_is_no_proof_at_its_reading() -
     world.see().beat().beat()  # read now, sent long ago; then the board died
     world.echo = True
     world.at(41).at(200)
-    assert world.started.event.occurred_lo == after(10)
+    assert world.started.occurred_lo == after(10)
 
 
 def test_a_clock_set_back_by_an_hour_delays_nothing() -> None:
@@ -289,14 +332,14 @@ def test_a_clock_set_back_by_an_hour_delays_nothing() -> None:
     world.fleet.rewind(world.now)
     world.see().at(10).beat().at(20).beat()
     assert world.at(43).events == [("power_lost", "home")]
-    assert world.started.event.occurred_lo == after(20)
+    assert world.started.occurred_lo == after(20)
     world.beat(boot="b2", uptime=2)
     assert world.events[-1] == ("power_restored", "home")
 
 
 def test_taking_away_the_living_board_of_a_site_with_a_dead_one_is_no_outage() -> None:
     world = World({"home": ("d1", "d2")}).begin().beat("d1").beats(7200, "d2")
-    world.effects += world.fleet.set_registry({"home": ("d1",)}, world.now)
+    world.register({"home": ("d1",)})
     assert world.power() is PowerState.UNKNOWN
     assert world.at(9000).events == []
     world.beat("d1", boot="b2")
@@ -307,7 +350,7 @@ def test_taking_away_the_living_board_of_a_site_with_a_dead_one_is_no_outage() -
 def test_a_new_site_given_a_dead_board_is_unknown_until_it_speaks() -> None:
     world = home().beat().at(100)
     assert world.events == [("power_lost", "home")]
-    world.effects += world.fleet.set_registry({"home": ("d1",), "shed": ("d1",)}, world.now)
+    world.register({"home": ("d1",), "shed": ("d1",)})
     assert world.at(200).power("shed") is PowerState.UNKNOWN
     assert world.events == [("power_lost", "home")]
 
@@ -328,9 +371,9 @@ def test_a_retained_word_of_the_previous_boot_does_not_silence_the_next() -> Non
 
 def test_nothing_is_decided_while_we_are_blind() -> None:
     world = World({"home": ("d1",)})
-    dead = DeviceState(Liveness.LOST, "b1", None, 1, 5, 10, after(-60), after(-37), EvidenceKind.TIMEOUT, "b1")
+    dead = lost(-60, -37)
     world.fleet.restore({"d1": dead}, {"home": SiteState(PowerState.ON, SiteStateWord.ON, after(-600))}, after(-5))
-    world.effects += world.fleet.set_registry(world.sites, world.now)
+    world.register()
     assert world.at(30).events == []
 
 
@@ -360,7 +403,7 @@ def test_a_board_that_died_while_we_were_blind_is_found_after_our_return() -> No
     world.at(100).see()
     assert world.at(144.9).events == []
     assert world.at(145).events == [("power_lost", "home")]
-    event = world.started.event
+    event = world.started
     assert (event.occurred_lo, event.occurred_hi) == (after(0), after(145))
     assert [effect for effect in world.effects if isinstance(effect, GapSeen)] == [
         GapSeen(after(5), after(100), "link")
@@ -370,8 +413,8 @@ def test_a_board_that_died_while_we_were_blind_is_found_after_our_return() -> No
 def test_a_restart_holds_the_verdict_until_the_living_board_has_spoken() -> None:
     """One dead board, one living: the living one's silence since our start must not count as its death."""
     world = World({"home": ("d1", "d2")})
-    alive = DeviceState(Liveness.ONLINE, "b1", None, 1, 5, 10, after(-20))
-    dead = DeviceState(Liveness.LOST, "b1", None, 1, 5, 10, after(-500), after(-477), EvidenceKind.TIMEOUT, "b1")
+    alive = DeviceState(Liveness.ONLINE, "b1", conn=1, seq=5, last_proof_at=after(-20))
+    dead = lost(-500, -477)
     world.fleet.restore({"d1": alive, "d2": dead}, {"home": SiteState(PowerState.ON, SiteStateWord.ON)}, after(-15))
     world.begin().at(9).beat("d1", seq=6)
     assert world.beats(100, "d1").events == []
@@ -379,37 +422,38 @@ def test_a_restart_holds_the_verdict_until_the_living_board_has_spoken() -> None
 
 def test_a_restart_in_the_middle_of_an_outage_neither_repeats_nor_ends_it() -> None:
     world = World({"home": ("d1",)})
-    dead = DeviceState(Liveness.LOST, "b1", None, 1, 5, 10, after(-60), after(-37), EvidenceKind.TIMEOUT, "b1")
-    outage = Outage(UUID(int=77), after(-60), after(-37))
-    off = SiteState(PowerState.OFF, SiteStateWord.OFF, after(-60), outage)
+    dead = lost(-60, -37)
+    assert dead.dark is not None
+    outage = Outage(UUID(int=77), UUID(int=78), after(-60), after(-37), after(-37), members={"d1": dead.dark})
+    off = SiteState(PowerState.OFF, SiteStateWord.OFF, after(-60), outage=outage, accounted={"d1": 1})
     world.fleet.restore({"d1": dead}, {"home": off}, after(-5))
     world.begin().at(600)
     assert world.events == []
     world.beat(boot="b2", uptime=4)
     assert world.events == [("power_restored", "home")]
-    assert world.ended.event.outage_id == UUID(int=77)
+    assert world.ended.outage_id == UUID(int=77)
 
 
 def test_a_rebooted_board_dates_the_return_by_its_uptime() -> None:
     world = home().beat().at(23).at(300)
-    world.say(ObservationKind.BIRTH, boot="b2").at(300.2).beat(boot="b2", uptime=8)
-    event = world.ended.event
+    world.say(ObservationKind.BIRTH, boot="b2").at(300.2).beat(boot="b2", uptime=8, reset=POWER_ON)
+    event = world.ended
     assert event.occurred_hi == after(292.2)
-    assert event.occurred_lo == after(287.2)
-    assert world.ended.outage.id == world.started.outage.id
+    assert event.occurred_lo == after(282.2)
+    assert world.ended.outage_id == world.started.outage_id
 
 
 def test_a_board_that_never_rebooted_bounds_the_return_by_what_we_saw() -> None:
     world = home().beat().at(100).beat(conn=2)
-    event = world.ended.event
-    assert (event.occurred_lo, event.occurred_hi) == (after(23), after(100))
+    event = world.ended
+    assert (event.occurred_lo, event.occurred_hi) == (after(0), after(100))
 
 
 def test_a_birth_without_a_heartbeat_restores_after_its_hold() -> None:
     world = home().beat().at(60).say(ObservationKind.BIRTH, boot="b2")
     assert world.events == [("power_lost", "home")]
     assert world.at(61).events == [("power_lost", "home"), ("power_restored", "home")]
-    assert world.ended.event.evidence[0].kind is EvidenceKind.BIRTH
+    assert world.ended.evidence[0].kind is EvidenceKind.BIRTH
 
 
 def test_a_goodbye_is_no_outage_until_its_limit() -> None:
@@ -427,7 +471,7 @@ def test_a_goodbye_followed_by_a_return_makes_no_event() -> None:
 
 def test_a_goodbye_kept_by_the_broker_while_we_were_away_excuses_silence() -> None:
     world = World({"home": ("d1",)})
-    alive = DeviceState(Liveness.ONLINE, "b1", None, 1, 5, 10, after(-20))
+    alive = DeviceState(Liveness.ONLINE, "b1", conn=1, seq=5, last_proof_at=after(-20))
     world.fleet.restore({"d1": alive}, {"home": SiteState(PowerState.ON, SiteStateWord.ON)}, after(-15))
     world.begin().say(ObservationKind.GOODBYE, retained=True)
     assert world.at(1000).events == []
@@ -444,8 +488,8 @@ def test_one_living_device_proves_power_for_its_site() -> None:
 def test_a_site_goes_off_with_its_last_device_and_is_dated_by_the_last_proof_of_any() -> None:
     world = World({"home": ("d1", "d2")}).begin().beat("d1").at(4).beat("d2")
     world.at(60)
-    event = world.started.event
-    assert (event.occurred_lo, event.occurred_hi, event.detected_at) == (after(4), after(23), after(27))
+    event = world.started
+    assert (event.occurred_lo, event.occurred_hi, event.detected_at) == (after(4), after(27), after(27))
 
 
 def test_one_device_may_stand_for_several_sites() -> None:
@@ -466,7 +510,7 @@ def test_debounce_waits_and_forgets() -> None:
     assert world.events == []
     assert world.beats(60, conn=2).at(112.9).events == []
     assert world.at(113).events == [("power_lost", "home")]
-    assert world.started.event.occurred_hi == after(83)
+    assert world.started.occurred_hi == after(83)
 
 
 def test_mains_lost_is_off_at_once_while_the_board_talks_on() -> None:
@@ -480,7 +524,7 @@ def test_mains_lost_is_off_at_once_while_the_board_talks_on() -> None:
 
 def test_a_device_taken_away_makes_its_site_unknown_without_an_event() -> None:
     world = home().beat().at(5)
-    world.effects += world.fleet.set_registry({"home": ()}, world.now)
+    world.register({"home": ()})
     assert world.power() is PowerState.UNKNOWN
     assert world.at(600).events == []
 

@@ -7,38 +7,41 @@ from datetime import datetime
 from msgspec import Struct
 
 from services.detector.core.device import DeviceState
-from services.detector.core.site import Outage, SiteState
+from services.detector.core.outage import Outage
+from services.detector.core.site import SiteState
 from svitlo.contracts import PowerEvent
 
 
 class DeviceChanged(Struct, frozen=True):
-    """A device's liveness changed."""
+    """A device's liveness, or what is known of its dark span, changed."""
 
     device: str
     state: DeviceState
 
 
 class SiteChanged(Struct, frozen=True):
-    """What is shown of a site changed (its word, its outage, or how many of its devices live)."""
+    """What is known of a site changed."""
 
     site: str
     state: SiteState
 
 
-class OutageStarted(Struct, frozen=True):
-    """Power went at a site."""
+class OutageChanged(Struct, frozen=True):
+    """An outage began, ended or is better known: its row as it now stands."""
 
     site: str
     outage: Outage
+
+
+class EventLogged(Struct, frozen=True):
+    """One entry for the event log. Written in one transaction with the outages it speaks of."""
+
     event: PowerEvent
 
-
-class OutageEnded(Struct, frozen=True):
-    """Power came back at a site."""
-
-    site: str
-    outage: Outage
-    event: PowerEvent
+    @property
+    def site(self) -> str:
+        """The site it is about."""
+        return self.event.site
 
 
 class GapSeen(Struct, frozen=True):
@@ -49,4 +52,4 @@ class GapSeen(Struct, frozen=True):
     reason: str
 
 
-Effect = DeviceChanged | SiteChanged | OutageStarted | OutageEnded | GapSeen
+Effect = DeviceChanged | SiteChanged | OutageChanged | EventLogged | GapSeen

@@ -8,42 +8,36 @@ over recorded history alike. Event and outage ids come from `new_id`, which is h
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from services.detector.core.area import AreaGuard
 from services.detector.core.device import (
     DeviceState,
     Liveness,
     Watch,
     blinded,
+    interrupted,
     next_deadline,
     observe_device,
     rewound,
     tick_device,
 )
-from services.detector.core.effects import DeviceChanged, Effect, GapSeen, OutageEnded, OutageStarted, SiteChanged
+from services.detector.core.effects import DeviceChanged, Effect, GapSeen, SiteChanged
+from services.detector.core.judgement import Judgement
 from services.detector.core.observation import Observation, ObservationKind
+from services.detector.core.place import Place
 from services.detector.core.policy import Policy
-from services.detector.core.site import (
-    Devices,
-    Lost,
-    Outage,
-    Returned,
-    SiteState,
-    Verdict,
-    due_at,
-    judge,
-    loss,
-    restoration,
-    shown_state,
-)
-from svitlo.contracts import Cause, DeviceTally, EventKind, PowerEvent, PowerState
+from services.detector.core.site import SiteState, frozen, next_boundary, shown_state
+from svitlo.contracts import ChildTally, DeviceTally, EvidenceKind, PowerState
 
 NewId = Callable[[datetime], UUID]
+
+_ALIVE = (Liveness.ONLINE, Liveness.LATE)
 
 
 class Tally(Struct):
@@ -64,9 +58,12 @@ class Fleet:
         self.tally = Tally()
         self.devices: dict[str, DeviceState] = {}
         self.sites: dict[str, SiteState] = {}
-        self._site_devices: dict[str, tuple[str, ...]] = {}
+        self.places: dict[str, Place] = {}
+        self.guard = AreaGuard(policy, new_id)
+        self._children: dict[str, tuple[str, ...]] = {}
         self._device_sites: dict[str, tuple[str, ...]] = {}
         self._new_id = new_id
+        self._online = 0
         self._blind_since: datetime | None = None
         self._blind_reason = "start"
         self._deadlines: list[tuple[datetime, str]] = []
@@ -75,47 +72,79 @@ class Fleet:
         self._unproven: set[str] = set()
 
     def restore(
-        self, devices: Mapping[str, DeviceState], sites: Mapping[str, SiteState], last_tick: datetime | None
+        self,
+        devices: Mapping[str, DeviceState],
+        sites: Mapping[str, SiteState],
+        last_tick: datetime | None,
+        watched_since: datetime | None = None,
     ) -> None:
-        """Take over what was stored before a restart; `last_tick` is when we were last known to watch (UTC)."""
+        """Take over what was stored before a restart.
+
+        `last_tick` is when we were last known to run, `watched_since` since when we had been watching then without a
+        break; None if we were blind (UTC).
+        """
         self.devices.update(devices)
         self.sites.update(sites)
         self._blind_since = last_tick
+        if last_tick is None:
+            return
+        if watched_since is not None:
+            for name, state in self.devices.items():
+                self.devices[name] = interrupted(state, watched_since, last_tick, self.policy)
+        for slug, site in self.sites.items():
+            self.sites[slug] = frozen(site, last_tick)
+            if site.area is not None:
+                self.guard.sites[site.area] += 1
 
     def rewind(self, now: datetime) -> None:
         """Our clock was set back to `now`, or what was stored comes from a clock ahead of it."""
         for name, state in self.devices.items():
             self.devices[name] = rewound(state, now)
         for slug, site in self.sites.items():
-            if site.pending_at is not None:
+            if site.pending_at is not None and site.pending_at > now:
                 self.sites[slug] = replace(site, pending=None, pending_at=None)
         self._site_deadlines.clear()
         if self._blind_since is not None:
             self._blind_since = min(self._blind_since, now)
 
-    def set_registry(self, sites: Mapping[str, tuple[str, ...]], now: datetime) -> list[Effect]:
-        """Which devices stand for which sites. New sites begin unknown; sites that are gone are forgotten."""
-        self._site_devices = dict(sites)
+    def rename(self, old: str, new: str) -> None:
+        """A site bears another slug from now on; call before `set_registry`."""
+        if old in self.sites:
+            self.sites[new] = self.sites.pop(old)
+            self._site_deadlines.pop(old, None)
+
+    def set_registry(self, places: Mapping[str, Place], now: datetime) -> list[Effect]:
+        """What sites there are and which devices stand for them. New ones begin unknown; what is gone is forgotten."""
+        before = self.places
+        self.places = dict(places)
         by_device: dict[str, list[str]] = {}
-        for site, names in sites.items():
-            for name in names:
+        children: dict[str, list[str]] = {}
+        for site, place in places.items():
+            for name in place.devices:
                 by_device.setdefault(name, []).append(site)
-        self._device_sites = {name: tuple(places) for name, places in by_device.items()}
+            if place.parent is not None and place.parent in places:
+                children.setdefault(place.parent, []).append(site)
+        self._device_sites = {name: tuple(sites) for name, sites in by_device.items()}
+        self._children = {site: tuple(slugs) for site, slugs in children.items()}
         for gone in self.devices.keys() - by_device.keys():
             del self.devices[gone]
             self._scheduled.pop(gone, None)
             self._unproven.discard(gone)
-        for gone in self.sites.keys() - sites.keys():
+        for gone in self.sites.keys() - places.keys():
             del self.sites[gone]
             self._site_deadlines.pop(gone, None)
-        for name in by_device.keys() - self.devices.keys():
+        for name in sorted(by_device.keys() - self.devices.keys()):
             self.devices[name] = DeviceState()
+        self._online = sum(state.liveness in _ALIVE for state in self.devices.values())
         effects: list[Effect] = []
-        for site in sites:
-            known = site in self.sites
-            self.sites.setdefault(site, SiteState())
-            if not known:
+        for site, place in places.items():
+            if site not in self.sites:
+                self.sites[site] = SiteState()
                 effects.append(SiteChanged(site, self.sites[site]))
+                self._disregard_darks(site, place.devices)
+            elif site in before:
+                self._disregard_darks(site, place.devices.keys() - before[site].devices.keys())
+        for site in self._from_below(places):
             effects += self._judge(site, now, registry=True)
         return effects
 
@@ -129,17 +158,22 @@ class Fleet:
         if self.watch.proven_at is None and not observation.retained:
             # Not yet known to be news: what was on its way while we, or the broker, stood still carries a wrong time.
             observation = replace(observation, retained=True)
-        after = observe_device(state, observation)
+        after = observe_device(state, observation, self.watch)
         if after is state:
             self.tally.unchanged += 1
             if observation.kind is ObservationKind.WILL and not observation.retained:
                 self.tally.stale_wills += 1
             return []
-        return self._moved(observation.device, state, after, observation.at)
+        effects: list[Effect] = []
+        if self._moved(observation.device, state, after, observation.at, effects):
+            for site in self._device_sites.get(observation.device, ()):
+                effects += self._judge(site, observation.at, changed=True)
+        return effects
 
     def tick(self, now: datetime) -> list[Effect]:
         """Let time pass up to `now`."""
         effects: list[Effect] = []
+        touched: dict[str, None] = {}
         while self._deadlines and self._deadlines[0][0] <= now:
             when, name = heapq.heappop(self._deadlines)
             if self._scheduled.get(name) != when:
@@ -148,11 +182,15 @@ class Fleet:
             state = self.devices[name]
             after = tick_device(state, now, self.policy, self.watch)
             if after is not state:
-                effects += self._moved(name, state, after, now)
+                if self._moved(name, state, after, now, effects):
+                    touched |= dict.fromkeys(self._device_sites.get(name, ()))
             elif (due := next_deadline(state, self.policy, self.watch)) is not None and due <= now:
                 self._unproven.add(name)
             else:
                 self._schedule(name, state)
+        # All devices first: who vanished together is known before anything is said of a site.
+        for site in touched:
+            effects += self._judge(site, now, changed=True)
         for site in [site for site, when in self._site_deadlines.items() if when <= now]:
             effects += self._judge(site, now)
         return effects
@@ -183,7 +221,7 @@ class Fleet:
             return []
         self.watch = Watch(self.watch.since, sent_at)
         waiting, self._unproven = self._unproven, set()
-        for name in waiting & self.devices.keys():
+        for name in sorted(waiting & self.devices.keys()):
             self._schedule(name, self.devices[name])
         return self.tick(now)
 
@@ -193,112 +231,126 @@ class Fleet:
         return bool(self._unproven)
 
     def link_down(self, since: datetime, reason: str = "link") -> None:
-        """We have seen nothing since `since`: no silence counts, and no will that came in the last moments."""
+        """We have seen nothing since `since`: no silence counts, and no will that came in the last moments.
+
+        `reason` is `stall` when only we stood still: then the silence watched before is kept.
+        """
         if self.watch.since is None:
             return
-        self.watch = Watch(None)
+        watched_since, self.watch = self.watch.since, Watch(None)
         self._blind_since, self._blind_reason = since, reason
         self._deadlines.clear()
         self._scheduled.clear()
         self._site_deadlines.clear()
         self._unproven.clear()
         for slug, site in self.sites.items():
-            if site.pending is not None:
-                self.sites[slug] = replace(site, pending=None, pending_at=None)
+            self.sites[slug] = frozen(site, since)
         for name, state in self.devices.items():
-            after = blinded(state)
+            after = interrupted(state, watched_since, since, self.policy) if reason == "stall" else blinded(state)
             self.devices[name] = after
             self._schedule(name, after)
 
     def tally_of(self, site: str) -> DeviceTally:
         """How many devices a site has and how many of them live."""
-        states = [self.devices[name] for name in self._site_devices.get(site, ())]
-        alive = sum(state.liveness in (Liveness.ONLINE, Liveness.LATE) for state in states)
-        return DeviceTally(total=len(states), alive=alive)
+        place = self.places.get(site)
+        states = [self.devices[name] for name in place.devices] if place is not None else []
+        return DeviceTally(total=len(states), alive=sum(state.liveness in _ALIVE for state in states))
 
-    def _moved(self, name: str, before: DeviceState, after: DeviceState, now: datetime) -> list[Effect]:
+    def deadline_of(self, device: str) -> datetime | None:
+        """When silence, or a word that waits, next changes a device if nothing arrives."""
+        state = self.devices.get(device)
+        return next_deadline(state, self.policy, self.watch) if state is not None else None
+
+    def _moved(self, name: str, before: DeviceState, after: DeviceState, now: datetime, effects: list[Effect]) -> bool:
+        """Take over a device's new state; says whether its sites have to be looked at."""
         self.devices[name] = after
         if not (name in self._scheduled and _only_later(before, after)):
             self._schedule(name, after)
-        seen_again = (
+        changed = after.liveness is not before.liveness or after.dark is not before.dark
+        if changed:
+            self._count(before, after, now)
+            effects.append(DeviceChanged(name, after))
+            return True
+        # Nothing to tell, except that a device may speak for its site again after a blind span.
+        return (
             after.last_proof_at is not before.last_proof_at
             and self.watch.since is not None
             and (before.last_proof_at is None or before.last_proof_at < self.watch.since)
         )
-        if after.liveness is before.liveness:
-            # Nothing to tell, except that a device may speak for its site again after a blind span.
-            return self._judge_all(name, now) if seen_again else []
-        return [DeviceChanged(name, after), *self._judge_all(name, now, changed=True)]
 
-    def _judge_all(self, name: str, now: datetime, *, changed: bool = False) -> list[Effect]:
-        effects: list[Effect] = []
-        for site in self._device_sites.get(name, ()):
-            effects += self._judge(site, now, changed=changed)
-        return effects
+    def _count(self, before: DeviceState, after: DeviceState, now: datetime) -> None:
+        was, is_ = before.liveness in _ALIVE, after.liveness in _ALIVE
+        self._online += is_ - was
+        if was and after.liveness is Liveness.LOST and after.lost_by is not EvidenceKind.MAINS:
+            self.guard.lost(now, self._online)
 
     def _judge(self, slug: str, now: datetime, *, changed: bool = False, registry: bool = False) -> list[Effect]:
-        before = self.sites[slug]
-        devices: Devices = [(name, self.devices[name]) for name in self._site_devices.get(slug, ())]
-        site = judge(before, devices, now, self.policy, self.watch)
-        if registry and site.pending is Verdict.OFF and before.pending is not Verdict.OFF:
-            # Somebody took the living device away: that says nothing about the power.
-            site = replace(site, pending=Verdict.UNKNOWN)
-        effects: list[Effect] = []
+        before, place = self.sites[slug], self.places[slug]
+        devices = {name: self.devices[name] for name in place.devices}
         self._site_deadlines.pop(slug, None)
-        if (due := due_at(site, self.policy)) is not None:
-            if due <= now:
-                site, effects = self._turn(slug, site, devices, now)
-            else:
-                self._site_deadlines[slug] = due
-        word = shown_state(site.power, devices, self.watch)
-        if word is not site.state:
-            site = replace(site, state=word)
+        if devices:
+            judgement = Judgement(slug, before, place, devices, now, self.policy, self.watch, self.guard, self._new_id)
+            judgement.run(registry=registry)
+            site, effects, due = judgement.site, judgement.effects, judgement.deadline()
+        else:
+            site, effects, due = self._derived(before, slug, now), [], next_boundary(place, now)
+        if due is not None:
+            self._site_deadlines[slug] = due
+        site = self._shown(slug, site, now)
         self.sites[slug] = site
-        if changed or effects or (site.state, site.since) != (before.state, before.since):
+        if changed or effects or site != before:
             effects.append(SiteChanged(slug, site))
+        if place.parent in self.places and (site.power, site.state) != (before.power, before.state) and not registry:
+            effects += self._judge(place.parent, now)
         return effects
 
-    def _turn(self, slug: str, site: SiteState, devices: Devices, now: datetime) -> tuple[SiteState, list[Effect]]:
-        """Carry a confirmed verdict out."""
-        verdict = site.pending
-        site = replace(site, pending=None, pending_at=None)
-        if verdict is Verdict.OFF:
-            return self._go_off(slug, site, devices, now)
-        if verdict is Verdict.ON:
-            return self._go_on(slug, site, devices, now)
-        return replace(site, power=PowerState.UNKNOWN, since=now), []
+    def _shown(self, slug: str, site: SiteState, now: datetime) -> SiteState:
+        place = self.places[slug]
+        children = self._children_of(slug)
+        if children != site.children:
+            site = replace(site, children=children)
+        devices = {name: self.devices[name] for name in place.devices}
+        word = shown_state(site, place, devices, self.watch, now)
+        return site if word is site.state else replace(site, state=word)
 
-    def _go_off(self, slug: str, site: SiteState, devices: Devices, now: datetime) -> tuple[SiteState, list[Effect]]:
-        if site.outage is not None:  # it was off, then unknown (a goodbye, a device removed), and is off still
-            return replace(site, power=PowerState.OFF, since=site.outage.started_lo), []
-        lost = loss(devices)
-        outage = Outage(self._new_id(now), lost.lo, lost.hi)
-        event = self._event(EventKind.POWER_LOST, slug, outage, lost, now)
-        site = replace(site, power=PowerState.OFF, since=lost.lo, outage=outage)
-        return site, [OutageStarted(slug, outage, event)]
-
-    def _go_on(self, slug: str, site: SiteState, devices: Devices, now: datetime) -> tuple[SiteState, list[Effect]]:
-        if site.outage is None:
-            return replace(site, power=PowerState.ON, since=now), []
-        outage = site.outage
-        back = restoration(outage, devices, self.watch)
-        event = self._event(EventKind.POWER_RESTORED, slug, outage, back, now)
-        site = replace(site, power=PowerState.ON, since=back.hi, outage=None)
-        return site, [OutageEnded(slug, outage, event)]
-
-    def _event(self, kind: EventKind, slug: str, outage: Outage, found: Lost | Returned, now: datetime) -> PowerEvent:
-        return PowerEvent(
-            id=self._new_id(now),
-            rev=1,
-            site=slug,
-            kind=kind,
-            outage_id=outage.id,
-            occurred_lo=found.lo,
-            occurred_hi=found.hi,
-            detected_at=now,
-            cause=Cause.PRESUMED,
-            evidence=found.evidence,
+    def _children_of(self, slug: str) -> ChildTally | None:
+        below = self._children.get(slug, ())
+        if not below:
+            return None
+        powers = [self.sites[child].power for child in below]
+        partial = sum(
+            self.sites[child].power is PowerState.ON and _some_off(self.sites[child].children) for child in below
         )
+        on, off = powers.count(PowerState.ON), powers.count(PowerState.OFF)
+        return ChildTally(total=len(below), on=on - partial, off=off, partial=partial, unknown=len(below) - on - off)
+
+    def _derived(self, site: SiteState, slug: str, now: datetime) -> SiteState:
+        """A site without boards of its own has what the sites below it have: power as long as one of them has."""
+        below = [self.sites[child] for child in self._children.get(slug, ())]
+        powers = {child.power for child in below}
+        power = next((word for word in (PowerState.ON, PowerState.OFF) if word in powers), PowerState.UNKNOWN)
+        if power is site.power:
+            return site
+        times = [child.since for child in below if child.power is power and child.since is not None]
+        return replace(site, power=power, since=max(times, default=now) if power is PowerState.OFF else now)
+
+    def _from_below(self, places: Mapping[str, Place]) -> list[str]:
+        """The sites, those further down first."""
+        depth: dict[str, int] = {}
+        for slug in places:
+            above, seen = places[slug].parent, {slug}
+            while above is not None and above in places and above not in seen:
+                seen.add(above)
+                above = places[above].parent
+            depth[slug] = len(seen)
+        return sorted(places, key=lambda slug: -depth[slug])
+
+    def _disregard_darks(self, slug: str, devices: Collection[str]) -> None:
+        """What a device went through before it stood for this site is not the site's."""
+        darks = {name: self.devices[name].dark for name in devices}
+        numbers = {name: dark.number for name, dark in darks.items() if dark is not None}
+        if numbers:
+            self.sites[slug] = replace(self.sites[slug], accounted=self.sites[slug].accounted | numbers)
 
     def _schedule(self, name: str, state: DeviceState) -> None:
         """Enter the device's next deadline unless an earlier look at it is planned already."""
@@ -311,6 +363,10 @@ class Fleet:
             heapq.heappush(self._deadlines, (due, name))
 
 
+def _some_off(children: ChildTally | None) -> bool:
+    return children is not None and (children.off > 0 or children.partial > 0)
+
+
 def _only_later(before: DeviceState, after: DeviceState) -> bool:
     """Whether a device's next deadline cannot have come nearer, as with every ordinary heartbeat: the one planned
     will look again."""
@@ -318,5 +374,6 @@ def _only_later(before: DeviceState, after: DeviceState) -> bool:
         after.liveness is before.liveness
         and after.will_at is None
         and after.birth_at is None
+        and after.dark is before.dark
         and after.interval_s >= before.interval_s
     )

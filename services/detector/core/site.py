@@ -1,78 +1,59 @@
-"""Has this place power? From the votes of its devices, with honest bounds on when it went and came back."""
+"""Has this place power? What is remembered of a site, and what its devices say now."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from services.detector.core.device import DeviceState, Liveness, Watch, observed
+from services.detector.core.outage import Outage
+from services.detector.core.place import Place, Verdict, Vote, decide
 from services.detector.core.policy import Policy
-from svitlo.contracts import Evidence, EvidenceKind, PowerState, SiteStateWord
-
-BOOT_TIME = timedelta(seconds=5)
-"""How long a board may need from power to the start of its own uptime counter, with the counter's rounding."""
+from svitlo.contracts import ChildTally, EvidenceKind, PowerEvent, PowerState, SiteStateWord
 
 
-class Vote(StrEnum):
-    """What one device says about its site's power."""
+class Unstable(Struct, frozen=True):
+    """A time in which the power came and went: since when, how often, how long it was off, and the last change."""
 
-    ALIVE = "alive"
-    DEAD = "dead"
-    UNSEEN = "unseen"
-    """Last known alive, but not heard since we began to watch: it may still be either."""
-    ABSTAINS = "abstains"
-
-
-class Verdict(StrEnum):
-    """What the rule makes of the votes; `hold` means: too early to change anything."""
-
-    ON = "on"
-    OFF = "off"
-    UNKNOWN = "unknown"
-    HOLD = "hold"
+    since: datetime
+    changes: int
+    off: timedelta
+    last_at: datetime
 
 
-class Outage(Struct, frozen=True):
-    """An open outage: between `started_lo` (last proof) and `started_hi` (first evidence of loss) it began."""
+class SiteState(Struct, frozen=True, omit_defaults=True):
+    """Everything remembered of a site. Times are UTC.
 
-    id: UUID
-    started_lo: datetime
-    started_hi: datetime
-
-
-class SiteState(Struct, frozen=True):
-    """Everything remembered of a site. `since` is when the shown state began; `pending*` a verdict being confirmed."""
+    `since` is when the power became what it is; `pending` a verdict being confirmed since `pending_at`, or, while we
+    are blind, for `pending_for` before. `outage` goes on; `last` is over but may still be revised. `owed` are events
+    held back: until `hold_until` when many boards vanished together (`area` names that), for maintenance, or while
+    the power is unstable. `changes` are the last times it came or went. `accounted` numbers the newest dark span of
+    each device that has been made something of; `dips_at` is when those not yet accounted for are judged.
+    """
 
     power: PowerState = PowerState.UNKNOWN
     state: SiteStateWord = SiteStateWord.UNKNOWN
     since: datetime | None = None
-    outage: Outage | None = None
     pending: Verdict | None = None
     pending_at: datetime | None = None
+    pending_for: timedelta | None = None
+    outage: Outage | None = None
+    last: Outage | None = None
+    owed: tuple[PowerEvent, ...] = ()
+    hold_until: datetime | None = None
+    area: UUID | None = None
+    changes: tuple[datetime, ...] = ()
+    unstable: Unstable | None = None
+    accounted: dict[str, int] = {}
+    dips_at: datetime | None = None
+    children: ChildTally | None = None
 
 
-class Lost(Struct, frozen=True):
-    """Power went: bounds and evidence."""
-
-    lo: datetime
-    hi: datetime
-    evidence: list[Evidence]
-
-
-class Returned(Struct, frozen=True):
-    """Power came back: bounds and evidence."""
-
-    lo: datetime
-    hi: datetime
-    evidence: list[Evidence]
-
-
-Devices = Sequence[tuple[str, DeviceState]]
+Devices = Mapping[str, DeviceState]
 
 
 def vote(device: DeviceState, watch: Watch) -> Vote:
@@ -84,29 +65,30 @@ def vote(device: DeviceState, watch: Watch) -> Vote:
     return Vote.ABSTAINS
 
 
-def any_rule(votes: Sequence[Vote]) -> Verdict:
-    """One living device proves power; only when none is left that might live is it off.
+def judge(site: SiteState, place: Place, devices: Devices, now: datetime, watch: Watch) -> SiteState:
+    """The site with its pending verdict brought up to date; `due_at` says when it takes effect.
 
-    A device not yet heard since we began to watch holds the verdict: taking it for dead would report our own
-    restart as an outage of every site that has one dead board.
+    While we are blind nothing is decided, and a verdict that was being confirmed stands still.
     """
-    if Vote.ALIVE in votes:
-        return Verdict.ON
-    if Vote.UNSEEN in votes:
-        return Verdict.HOLD
-    return Verdict.OFF if Vote.DEAD in votes else Verdict.UNKNOWN
-
-
-def judge(site: SiteState, devices: Devices, now: datetime, policy: Policy, watch: Watch) -> SiteState:
-    """The site with its pending verdict brought up to date; `due` says whether it is confirmed."""
-    verdict = any_rule([vote(device, watch) for _, device in devices])
-    if watch.since is None or (verdict is Verdict.OFF and _old_news(site, devices)):
+    if watch.since is None:
+        return site
+    if site.pending_for is not None:
+        site = replace(site, pending_at=now - site.pending_for, pending_for=None)
+    verdict = decide(place, {name: vote(device, watch) for name, device in devices.items()})
+    if verdict is Verdict.OFF and _old_news(site, devices):
         verdict = Verdict.HOLD
     if verdict is Verdict.HOLD or verdict.value == site.power.value:
         return site if site.pending is None else replace(site, pending=None, pending_at=None)
     if verdict is site.pending:
         return site
     return replace(site, pending=verdict, pending_at=now)
+
+
+def frozen(site: SiteState, at: datetime) -> SiteState:
+    """The site when we went blind: its debounce stands still."""
+    if site.pending is None or site.pending_at is None:
+        return site
+    return replace(site, pending_at=None, pending_for=max(at - site.pending_at, timedelta(0)))
 
 
 def _old_news(site: SiteState, devices: Devices) -> bool:
@@ -116,64 +98,47 @@ def _old_news(site: SiteState, devices: Devices) -> bool:
     """
     if site.power is not PowerState.UNKNOWN or site.outage is not None:
         return False
-    losses = [device.lost_at for _, device in devices if device.liveness is Liveness.LOST and device.lost_at]
+    losses = [device.lost_at for device in devices.values() if device.liveness is Liveness.LOST and device.lost_at]
     return site.since is None or all(lost < site.since for lost in losses)
 
 
-def due_at(site: SiteState, policy: Policy) -> datetime | None:
-    """When the pending verdict takes effect; None without one."""
+def due_at(site: SiteState, place: Place, policy: Policy) -> datetime | None:
+    """When the pending verdict takes effect; None without one, and while we are blind."""
     if site.pending is None or site.pending_at is None:
         return None
     if site.power is PowerState.UNKNOWN or site.pending is Verdict.UNKNOWN:
         return site.pending_at  # nothing to debounce: we come from, or go to, knowing nothing
-    return site.pending_at + (policy.confirm_off if site.pending is Verdict.OFF else policy.confirm_on)
+    if site.pending is Verdict.OFF:
+        return site.pending_at + (policy.confirm_off if place.confirm_off is None else place.confirm_off)
+    return site.pending_at + (policy.confirm_on if place.confirm_on is None else place.confirm_on)
 
 
-def loss(devices: Devices) -> Lost:
-    """Bounds of a loss: after the last proof of any device, before the first evidence that came later."""
-    dead = [(name, device) for name, device in devices if device.liveness is Liveness.LOST and device.lost_at]
-    evidence = [
-        Evidence(device=name, kind=device.lost_by or EvidenceKind.TIMEOUT, at=device.lost_at)
-        for name, device in dead
-        if device.lost_at is not None
-    ]
-    evidence.sort(key=lambda item: (item.at, item.device))
-    proofs = [device.last_proof_at for _, device in dead if device.last_proof_at is not None]
-    lo = max(proofs, default=evidence[0].at)
-    hi = min((item.at for item in evidence if item.at >= lo), default=lo)
-    return Lost(lo, hi, evidence)
+def maintained(place: Place, now: datetime) -> tuple[datetime, datetime] | None:
+    """The maintenance window that is open now."""
+    return next(((start, end) for start, end in place.maintenance if start <= now < end), None)
 
 
-def restoration(outage: Outage, devices: Devices, watch: Watch) -> Returned:
-    """Bounds of a return, after the first evidence of loss.
+def next_boundary(place: Place, now: datetime) -> datetime | None:
+    """When the next maintenance window opens or closes."""
+    return min((moment for window in place.maintenance for moment in window if moment > now), default=None)
 
-    A board that rebooted knows since when it runs; power was there by then (`hi`), and a boot takes a few seconds
-    (`lo`). A board that never rebooted says only that there is power now.
+
+def shown_state(site: SiteState, place: Place, devices: Devices, watch: Watch, now: datetime) -> SiteStateWord:
+    """The word people see, by what matters most.
+
+    Maintenance is what was announced. A site with power is on `backup` where a board's own sensor says that the mains
+    is gone, `partial` where sites below it are without power, and `late` while every living board is overdue.
     """
-    alive = [(name, device) for name, device in devices if vote(device, watch) is Vote.ALIVE and device.last_proof_at]
-    evidence = [
-        Evidence(device=name, kind=device.returned_by or EvidenceKind.HEARTBEAT, at=device.last_proof_at)
-        for name, device in alive
-        if device.last_proof_at is not None
-    ]
-    evidence.sort(key=lambda item: (item.at, item.device))
-    arrival = evidence[0].at
-    rebooted = [
-        device.began_at
-        for _, device in alive
-        if device.began_at is not None and device.boot != device.lost_boot and device.began_at > outage.started_lo
-    ]
-    if not rebooted:
-        return Returned(outage.started_hi, max(arrival, outage.started_hi), evidence)
-    began = min(rebooted)
-    lo = max(outage.started_lo, began - BOOT_TIME)
-    return Returned(min(lo, arrival), min(max(began, outage.started_lo), arrival), evidence)
-
-
-def shown_state(power: PowerState, devices: Devices, watch: Watch) -> SiteStateWord:
-    """The word people see: power, or `late` while every living device of a site with power is overdue."""
-    if power is PowerState.ON:
-        alive = [device for _, device in devices if vote(device, watch) is Vote.ALIVE]
-        if alive and all(device.liveness is Liveness.LATE for device in alive):
-            return SiteStateWord.LATE
-    return SiteStateWord(power.value)
+    if maintained(place, now) is not None:
+        return SiteStateWord.MAINTENANCE
+    if site.power is not PowerState.ON:
+        return SiteStateWord(site.power.value)
+    lost = [device for device in devices.values() if device.liveness is Liveness.LOST]
+    if any(device.lost_by is EvidenceKind.MAINS for device in lost):
+        return SiteStateWord.BACKUP
+    if site.children is not None and (site.children.off or site.children.partial):
+        return SiteStateWord.PARTIAL
+    alive = [device for device in devices.values() if vote(device, watch) is Vote.ALIVE]
+    if alive and all(device.liveness is Liveness.LATE for device in alive):
+        return SiteStateWord.LATE
+    return SiteStateWord.ON
