@@ -1,0 +1,57 @@
+"""When many devices vanish together, it may be us or the network: alerts wait a moment, then go out as one."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from services.detector.core.policy import Policy
+
+
+class Hold(Struct, frozen=True):
+    """Alerts of the area `id` wait until `until` (UTC)."""
+
+    id: UUID
+    until: datetime
+
+
+class AreaGuard:
+    """Watches how many devices vanish within a short time.
+
+    It trips when at least `area_devices` and at least the share `area_share` of all that were online vanish within
+    `area_window`, and goes on for as long as more of them follow.
+    """
+
+    def __init__(self, policy: Policy, new_id: Callable[[datetime], UUID]) -> None:
+        self._policy = policy
+        self._new_id = new_id
+        self._vanished: deque[datetime] = deque()
+        self._hold: Hold | None = None
+        self.sites: Counter[UUID] = Counter()
+
+    def lost(self, now: datetime, online: int) -> None:
+        """A device fell silent at `now`; `online` others still speak."""
+        self._forget(now)
+        self._vanished.append(now)
+        count = len(self._vanished)
+        if (
+            self._hold is None
+            and count >= self._policy.area_devices
+            and count >= self._policy.area_share * (online + count)
+        ):
+            self._hold = Hold(self._new_id(now), now + self._policy.area_wait)
+
+    def hold(self, now: datetime) -> Hold | None:
+        """What an outage found now belongs to, if many vanished just now."""
+        self._forget(now)
+        return self._hold
+
+    def _forget(self, now: datetime) -> None:
+        while self._vanished and self._vanished[0] < now - self._policy.area_window:
+            self._vanished.popleft()
+        if not self._vanished and self._hold is not None and self._hold.until <= now:
+            self._hold = None

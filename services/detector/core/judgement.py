@@ -1,0 +1,561 @@
+"""One look at one site: what its devices' states change about it, and what of that is told.
+
+Rows of outages follow the truth as it is known; the event log is what people are told. Between the two stands what
+holds an event back: maintenance, a time in which the power comes and goes, and many boards that vanished together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from services.detector.core.area import AreaGuard
+from services.detector.core.dark import POWERED, Dark
+from services.detector.core.device import Liveness, Watch, observed
+from services.detector.core.effects import Effect, EventLogged, OutageChanged
+from services.detector.core.outage import Bounds, Outage, cause_of, closed, end_bounds, start_bounds
+from services.detector.core.place import Place, Verdict, Vote, decide
+from services.detector.core.policy import Policy
+from services.detector.core.site import Devices, SiteState, Unstable, due_at, judge, maintained, next_boundary, vote
+from svitlo.contracts import (
+    Area,
+    Cause,
+    Change,
+    EventKind,
+    Evidence,
+    EvidenceKind,
+    Flapping,
+    PowerEvent,
+    PowerState,
+)
+
+NOTABLE = timedelta(seconds=60)
+"""A correction of less than this is kept without an alert."""
+
+
+class Judgement:
+    """A site, what it stands on, and the moment; `site` and `effects` are the outcome."""
+
+    def __init__(
+        self,
+        slug: str,
+        site: SiteState,
+        place: Place,
+        devices: Devices,
+        now: datetime,
+        policy: Policy,
+        watch: Watch,
+        guard: AreaGuard,
+        new_id: Callable[[datetime], UUID],
+    ) -> None:
+        self.site = site
+        self.effects: list[Effect] = []
+        self._slug = slug
+        self._place = place
+        self._devices = devices
+        self._now = now
+        self._policy = policy
+        self._watch = watch
+        self._guard = guard
+        self._new_id = new_id
+
+    def run(self, *, registry: bool = False) -> None:
+        """Judge the site. `registry`: its devices or its rule changed, which says nothing about the power."""
+        before = self.site
+        self.site = judge(before, self._place, self._devices, self._now, self._watch)
+        if registry and self.site.pending is Verdict.OFF and before.pending is not Verdict.OFF:
+            self.site = replace(self.site, pending=Verdict.UNKNOWN)
+        due = due_at(self.site, self._place, self._policy)
+        if due is not None and due <= self._now:
+            self._turn()
+        self._review()
+        self._look_at_dips()
+        self._calm_down()
+        if not self._silenced():
+            self._release()
+
+    def deadline(self) -> datetime | None:
+        """When the site has to be looked at again if nothing happens."""
+        site = self.site
+        times = [due_at(site, self._place, self._policy), next_boundary(self._place, self._now)]
+        if self._watch.since is not None:
+            times.append(site.dips_at)
+            if site.unstable is not None:
+                times.append(site.unstable.last_at + self._policy.flap_calm)
+            if (held_until := self._held_until()) is not None and held_until > self._now:
+                times.append(held_until)
+        return min((moment for moment in times if moment is not None), default=None)
+
+    # The verdict
+
+    def _turn(self) -> None:
+        """Carry a confirmed verdict out."""
+        verdict = self.site.pending
+        self.site = replace(self.site, pending=None, pending_at=None)
+        if verdict is Verdict.OFF:
+            self._look_at_dips(force=True)
+            self._go_off()
+        elif verdict is Verdict.ON:
+            self._go_on()
+        else:
+            self.site = replace(self.site, power=PowerState.UNKNOWN, since=self._now)
+
+    def _go_off(self) -> None:
+        site = self.site
+        if site.outage is not None:  # it was off, then unknown (a goodbye, a device removed), and is off still
+            self.site = replace(site, power=PowerState.OFF, since=site.outage.started_lo)
+            return
+        members = {
+            name: device.dark
+            for name, device in self._devices.items()
+            if device.liveness is Liveness.LOST and device.dark is not None
+        }
+        alive = tuple(sorted(name for name in self._devices if self._vote(name) is Vote.ALIVE))
+        bounds = start_bounds(self._place, members, alive) if members else Bounds(self._now, self._now)
+        window = maintained(self._place, self._now)
+        outage_id = self._new_id(self._now)
+        self._note_change(PowerState.OFF, outage_id)
+        outage = Outage(
+            id=outage_id,
+            event_id=self._new_id(self._now),
+            started_lo=bounds.lo,
+            started_hi=bounds.hi,
+            detected_at=self._now,
+            cause=cause_of(self._place, members, alive) if members else Cause.PRESUMED,
+            maintenance=window is not None,
+            untold=window is not None or self.site.unstable is not None,
+            on_since=site.since if site.power is PowerState.ON else None,
+            members=members,
+            alive=alive,
+        )
+        if outage.cause in POWERED:
+            outage = replace(outage, cause=Cause.PRESUMED)
+        self._hold_with_others(members)
+        self.site = replace(self.site, power=PowerState.OFF, since=bounds.lo, outage=outage, last=None)
+        self._account(members)
+        self.effects.append(OutageChanged(self._slug, outage))
+        self._tell(outage, self._lost_event(outage))
+
+    def _go_on(self) -> None:
+        site = self.site
+        if site.outage is None:
+            self.site = replace(site, power=PowerState.ON, since=self._now)
+            return
+        outage = self._with_news(site.outage)
+        bounds = self._end_of(outage)
+        outage = closed(outage, bounds, self._now, self._new_id(self._now))
+        cause = cause_of(self._place, outage.members, outage.alive)
+        self._note_change(PowerState.ON, outage.id, outage)
+        self.site = replace(self.site, power=PowerState.ON, since=bounds.hi, outage=None, last=outage)
+        self._account(outage.members)
+        self.effects.append(OutageChanged(self._slug, outage))
+        self._tell(outage, self._restored_event(outage, cause))
+        self._revise(replace(outage, cause=cause))
+
+    def _end_of(self, outage: Outage) -> Bounds:
+        """When power came back, by every device that was dark in the outage and is back."""
+        dark, alive = dict(outage.members), []
+        for name in self._devices:
+            if self._vote(name) is not Vote.ALIVE:
+                continue
+            newest = self._devices[name].dark
+            in_it = newest is not None and newest.noticed_at is not None and newest.noticed_at >= outage.detected_at
+            if newest is not None and (in_it or name in dark):
+                dark[name] = newest
+            elif name not in dark:
+                alive.append(name)
+        if not any(span.over for span in dark.values()):
+            return Bounds(outage.started_lo, self._now)
+        return end_bounds(self._place, dark, alive, outage.started_lo)
+
+    # What comes to light later
+
+    def _review(self) -> None:
+        """Take in what returning devices and their journals say of the outage that is on or was last."""
+        if self.site.outage is not None:
+            self._review_open(self.site.outage)
+        elif self.site.last is not None:
+            self._review_last(self.site.last)
+
+    def _review_open(self, outage: Outage) -> None:
+        known = self._with_news(outage)
+        for name, device in self._devices.items():
+            if device.liveness is Liveness.LOST and device.dark is not None and name not in known.members:
+                alive = tuple(other for other in known.alive if other != name)
+                known = replace(known, members=known.members | {name: device.dark}, alive=alive)
+                self._account({name: device.dark})
+        if known is outage:
+            return
+        cause = cause_of(self._place, known.members, known.alive)
+        self.site = replace(self.site, outage=known)
+        if cause is Cause.POWER and outage.cause is not Cause.POWER:
+            self._revise(replace(known, cause=cause))
+
+    def _review_last(self, outage: Outage) -> None:
+        known = self._with_news(outage)
+        if known is not outage:
+            cause = cause_of(self._place, known.members, known.alive)
+            revised = replace(known, cause=cause)
+            if cause not in POWERED:
+                revised = self._dated_anew(revised)
+            self._revise(revised)
+            known = self.site.last or known
+        if known.reviewed or known.retracted_at is not None:
+            self.site = replace(self.site, last=None)
+
+    def _with_news(self, outage: Outage) -> Outage:
+        """The outage with its members' dark spans as they are known now."""
+        news: dict[str, Dark] = {}
+        for name, dark in outage.members.items():
+            now = self._devices[name].dark if name in self._devices else None
+            if now is not None and now.number == dark.number and now != dark:
+                news[name] = now
+        return replace(outage, members=outage.members | news) if news else outage
+
+    def _dated_anew(self, outage: Outage) -> Outage:
+        """Better bounds, where what is known now contradicts the old ones or narrows them much."""
+        start = start_bounds(self._place, outage.members, outage.alive)
+        lo, hi = _better(Bounds(outage.started_lo, outage.started_hi), start)
+        if outage.ended_lo is None or outage.ended_hi is None:
+            return replace(outage, started_lo=lo, started_hi=hi)
+        end = Bounds(outage.ended_lo, outage.ended_hi)
+        if any(dark.over for dark in outage.members.values()):
+            found = end_bounds(self._place, outage.members, outage.alive, lo)
+            end = Bounds(*_better(end, found))
+        return replace(outage, started_lo=lo, started_hi=min(hi, end.hi), ended_lo=max(lo, end.lo), ended_hi=end.hi)
+
+    def _revise(self, outage: Outage) -> None:
+        """Put a changed outage in the place of the one the site holds; tells of it if something that is shown changed.
+
+        A revision bears the id of the event it revises: that of the loss, or, if only the end moved, of the return.
+        """
+        site = self.site
+        old = site.outage if site.outage is not None and site.outage.id == outage.id else site.last
+        if old is None:
+            return
+        change, of_end = _change(old, outage)
+        if change is None:
+            self._put(outage)
+            return
+        if change is Change.RETRACTED:
+            outage = replace(outage, retracted_at=self._now)
+        outage = replace(outage, rev=old.rev + 1)
+        self._put(outage)
+        self.effects.append(OutageChanged(self._slug, outage))
+        self._tell(outage, self._revision_event(outage, change, old, of_end=of_end))
+        if outage.ended_hi is not None and self.site.power is PowerState.ON and self.site.since == old.ended_hi:
+            since = outage.on_since if change is Change.RETRACTED and outage.on_since else outage.ended_hi
+            self.site = replace(self.site, since=since)
+
+    def _put(self, outage: Outage) -> None:
+        self.site = replace(self.site, outage=outage) if not outage.over else replace(self.site, last=outage)
+
+    # Interruptions that missed no deadline, and outages that came and went while we were blind
+
+    def _look_at_dips(self, *, force: bool = False) -> None:
+        """Judge the dark spans that ended without an outage of the site.
+
+        They wait until every other device of the site has been heard since, or cannot be.
+        """
+        site = self.site
+        fresh = {
+            name: device.dark
+            for name, device in self._devices.items()
+            if device.dark is not None and device.dark.over and device.dark.number > site.accounted.get(name, 0)
+        }
+        if not fresh:
+            return
+        if site.outage is not None or site.power is not PowerState.ON:
+            self._account(fresh)
+            return
+        if not force and not self._all_heard(fresh):
+            at = site.dips_at or self._hearing_ends()
+            if self._watch.since is None or self._now < at:
+                self.site = replace(site, dips_at=at)
+                return
+        self._account(fresh)
+        self.site = replace(self.site, dips_at=None)
+        unpowered = {name: dark for name, dark in fresh.items() if dark.cause is Cause.POWER}
+        while unpowered:
+            first = min(unpowered.values(), key=lambda dark: dark.start_lo)
+            group = {name: dark for name, dark in unpowered.items() if dark.overlaps(first)}
+            for name in group:
+                del unpowered[name]
+            self._judge_dip(group, fresh)
+
+    def _all_heard(self, fresh: dict[str, Dark]) -> bool:
+        if not all(dark.settled for dark in fresh.values()):
+            return False
+        noticed = max(dark.noticed_at for dark in fresh.values() if dark.noticed_at is not None)
+        for name, device in self._devices.items():
+            if name in fresh or device.liveness not in (Liveness.ONLINE, Liveness.LATE):
+                continue
+            if not observed(device, self._watch) or device.last_proof_at is None or device.last_proof_at < noticed:
+                return False
+        return True
+
+    def _hearing_ends(self) -> datetime:
+        interval = max(device.interval_s for device in self._devices.values())
+        at = self._now + self._policy.timeout(interval)
+        if self._watch.since is not None:
+            at = max(at, self._watch.since + self._policy.settle(interval))
+        return at + timedelta(seconds=1)
+
+    def _judge_dip(self, group: dict[str, Dark], fresh: dict[str, Dark]) -> None:
+        alive = tuple(
+            sorted(
+                name
+                for name in self._devices
+                if name not in group
+                and self._vote(name) is Vote.ALIVE
+                and (name not in fresh or fresh[name].cause in POWERED or not fresh[name].overlaps(_span(group)))
+            )
+        )
+        votes = dict.fromkeys(alive, Vote.ALIVE) | dict.fromkeys(group, Vote.DEAD)
+        if decide(self._place, votes) is not Verdict.OFF:
+            return
+        start = start_bounds(self._place, group, alive)
+        end = end_bounds(self._place, group, alive, start.lo)
+        interval = max(self._devices[name].interval_s for name in group)
+        missed = end.hi - start.lo > self._policy.timeout(interval)
+        window = maintained(self._place, end.hi)
+        outage = Outage(
+            id=self._new_id(self._now),
+            event_id=self._new_id(self._now),
+            started_lo=start.lo,
+            started_hi=start.hi,
+            detected_at=self._now,
+            cause=Cause.POWER,
+            momentary=not (missed and any(dark.blind for dark in group.values())),
+            reconstructed=missed and any(dark.blind for dark in group.values()),
+            maintenance=window is not None,
+            untold=window is not None
+            or self.site.unstable is not None
+            or maintained(self._place, self._now) is not None,
+            on_since=self.site.since,
+            members=group,
+            alive=alive,
+        )
+        outage = closed(outage, end, self._now, self._new_id(self._now))
+        self.effects.append(OutageChanged(self._slug, outage))
+        if outage.momentary:
+            self._tell(outage, self._event(EventKind.MOMENTARY, outage, outage.event_id, Bounds(start.lo, end.hi), []))
+            return
+        evidence = [
+            Evidence(device=name, kind=EvidenceKind.BOOT, at=dark.noticed_at)
+            for name, dark in group.items()
+            if dark.noticed_at is not None
+        ]
+        lost, back = self._lost_event(outage), self._restored_event(outage, Cause.POWER)
+        self._tell(outage, replace(lost, evidence=evidence, reconstructed=True))
+        self._tell(outage, replace(back, evidence=evidence, reconstructed=True))
+        if self.site.since is None or self.site.since < end.hi:
+            self.site = replace(self.site, since=end.hi)
+
+    def _account(self, darks: dict[str, Dark]) -> None:
+        numbers = {name: dark.number for name, dark in darks.items()}
+        if any(self.site.accounted.get(name, 0) < number for name, number in numbers.items()):
+            self.site = replace(self.site, accounted=self.site.accounted | numbers)
+
+    # What is told, and when
+
+    def _silenced(self) -> bool:
+        held_until = self._held_until()
+        held = held_until is not None and (self._watch.since is None or self._now < held_until)
+        return held or self.site.unstable is not None or maintained(self._place, self._now) is not None
+
+    def _held_until(self) -> datetime | None:
+        """Until when alerts wait because many boards vanished; longer if our link broke too, for boards to return."""
+        site, since = self.site, self._watch.since
+        if site.hold_until is None or since is None or site.outage is None or site.outage.detected_at >= since:
+            return site.hold_until
+        return max(site.hold_until, since + self._policy.reconnect)
+
+    def _tell(self, outage: Outage, event: PowerEvent) -> None:
+        if outage.untold:
+            return
+        if self._silenced() or self.site.owed:
+            self.site = replace(self.site, owed=(*self.site.owed, event))
+        else:
+            self.effects.append(EventLogged(event))
+
+    def _release(self, *, quiet: bool = False) -> None:
+        """Tell what was held back, and an outage nobody was told of that is still on."""
+        site = self.site
+        area = self._area()
+        owed, self.site = site.owed, replace(site, owed=(), hold_until=None, area=None)
+        never = {event.outage_id for event in owed if event.change is Change.RETRACTED} & {
+            event.outage_id for event in owed if event.kind is EventKind.POWER_LOST
+        }
+        for event in owed:
+            if event.outage_id not in never:
+                self._log(event, area, quiet=quiet)
+        outage = self.site.outage
+        if outage is not None and outage.untold:
+            outage = replace(outage, untold=False)
+            self.site = replace(self.site, outage=outage)
+            self._log(self._lost_event(outage), area, quiet=quiet)
+
+    def _log(self, event: PowerEvent, area: Area | None, *, quiet: bool) -> None:
+        if area is not None and event.kind is EventKind.POWER_LOST:
+            event = replace(event, area=area)
+        self.effects.append(EventLogged(replace(event, quiet=True) if quiet else event))
+
+    def _area(self) -> Area | None:
+        if self.site.area is None:
+            return None
+        return Area(id=self.site.area, sites=max(1, self._guard.sites[self.site.area]))
+
+    def _hold_with_others(self, members: dict[str, Dark]) -> None:
+        """Where many boards vanished together, alerts wait; a board's own mains sensor needs no second opinion."""
+        hold = self._guard.hold(self._now)
+        if hold is None or any(dark.by_sensor for dark in members.values()):
+            return
+        self._guard.sites[hold.id] += 1
+        self.site = replace(self.site, hold_until=hold.until, area=hold.id)
+
+    def _note_change(self, power: PowerState, outage_id: UUID, ended: Outage | None = None) -> None:
+        """Count the power's coming and going; too often within a while, and single events are told no more."""
+        if maintained(self._place, self._now) is not None:
+            return
+        site, now = self.site, self._now
+        if site.unstable is not None:
+            off = timedelta(0)
+            if ended is not None and ended.ended_hi is not None:
+                off = max(ended.ended_hi - max(ended.started_lo, site.unstable.since), off)
+            unstable = replace(
+                site.unstable, changes=site.unstable.changes + 1, off=site.unstable.off + off, last_at=now
+            )
+            self.site = replace(site, unstable=unstable)
+            return
+        changes = (*(moment for moment in site.changes if moment > now - self._policy.flap_window), now)
+        if len(changes) <= self._policy.flap_changes:
+            self.site = replace(site, changes=changes)
+            return
+        off = timedelta(0)
+        if ended is not None and ended.ended_hi is not None:
+            off = max(ended.ended_hi - max(ended.started_lo, changes[0]), off)
+        unstable = Unstable(since=changes[0], changes=len(changes), off=off, last_at=now)
+        if not self._silenced():
+            self.effects.append(EventLogged(self._flapping_event(EventKind.UNSTABLE, unstable, power, outage_id)))
+        self.site = replace(self.site, changes=(), unstable=unstable)
+
+    def _calm_down(self) -> None:
+        unstable = self.site.unstable
+        if unstable is None or self._watch.since is None:
+            return
+        if self._now < max(unstable.last_at, self._watch.since) + self._policy.flap_calm:
+            return
+        self.site = replace(self.site, unstable=None)
+        if self._silenced():
+            return
+        outage = self.site.outage or self.site.last
+        event = self._flapping_event(EventKind.STABLE, unstable, self.site.power, outage.id if outage else None)
+        self.effects.append(EventLogged(event))
+        self._release(quiet=True)
+
+    # The words
+
+    def _lost_event(self, outage: Outage) -> PowerEvent:
+        evidence = [
+            Evidence(device=name, kind=device.lost_by or EvidenceKind.TIMEOUT, at=dark.start_hi)
+            for name, dark in outage.members.items()
+            if (device := self._devices.get(name)) is not None
+        ]
+        bounds = Bounds(outage.started_lo, outage.started_hi)
+        event = self._event(EventKind.POWER_LOST, outage, outage.event_id, bounds, evidence)
+        return replace(event, detected_at=outage.detected_at)
+
+    def _restored_event(self, outage: Outage, cause: Cause) -> PowerEvent:
+        evidence = [
+            Evidence(device=name, kind=device.returned_by or EvidenceKind.HEARTBEAT, at=device.last_proof_at)
+            for name, device in self._devices.items()
+            if device.last_proof_at is not None and self._vote(name) is Vote.ALIVE
+        ]
+        bounds = Bounds(outage.ended_lo or self._now, outage.ended_hi or self._now)
+        event = self._event(EventKind.POWER_RESTORED, outage, outage.end_event_id or outage.id, bounds, evidence)
+        return replace(event, rev=1, cause=cause)
+
+    def _revision_event(self, outage: Outage, change: Change, old: Outage, *, of_end: bool) -> PowerEvent:
+        evidence = [
+            Evidence(device=name, kind=EvidenceKind.BOOT, at=dark.noticed_at)
+            for name, dark in outage.members.items()
+            if dark.noticed_at is not None
+        ]
+        bounds, event_id = Bounds(outage.started_lo, outage.started_hi), outage.event_id
+        moved = abs(outage.started_lo - old.started_lo)
+        if outage.ended_lo is not None and outage.ended_hi is not None and old.ended_hi is not None:
+            moved = max(moved, abs(outage.ended_hi - old.ended_hi))
+            if of_end:
+                bounds, event_id = Bounds(outage.ended_lo, outage.ended_hi), outage.end_event_id or outage.event_id
+        event = self._event(EventKind.OUTAGE_REVISED, outage, event_id, bounds, evidence)
+        minor = change is Change.REFINED and moved < NOTABLE
+        return replace(event, change=change, quiet=True if minor else UNSET)
+
+    def _flapping_event(
+        self, kind: EventKind, unstable: Unstable, power: PowerState, outage_id: UUID | None
+    ) -> PowerEvent:
+        return PowerEvent(
+            id=(event_id := self._new_id(self._now)),
+            rev=1,
+            site=self._slug,
+            kind=kind,
+            outage_id=outage_id or event_id,
+            occurred_lo=unstable.since,
+            occurred_hi=unstable.last_at,
+            detected_at=self._now,
+            cause=Cause.PRESUMED,
+            evidence=[],
+            flapping=Flapping(
+                since=unstable.since, changes=unstable.changes, off_s=unstable.off.total_seconds(), power=power
+            ),
+        )
+
+    def _event(
+        self, kind: EventKind, outage: Outage, event_id: UUID, bounds: Bounds, evidence: list[Evidence]
+    ) -> PowerEvent:
+        return PowerEvent(
+            id=event_id,
+            rev=outage.rev,
+            site=self._slug,
+            kind=kind,
+            outage_id=outage.id,
+            occurred_lo=bounds.lo,
+            occurred_hi=bounds.hi,
+            detected_at=self._now,
+            cause=outage.cause,
+            evidence=sorted(evidence, key=lambda item: (item.at, item.device)),
+        )
+
+    def _vote(self, name: str) -> Vote:
+        return vote(self._devices[name], self._watch)
+
+
+def _span(group: dict[str, Dark]) -> Dark:
+    """One dark span that covers all of a group."""
+    first = min(group.values(), key=lambda dark: dark.start_lo)
+    return replace(first, end_hi=max(dark.end_hi for dark in group.values() if dark.end_hi is not None))
+
+
+def _better(old: Bounds, new: Bounds) -> tuple[datetime, datetime]:
+    apart = new.lo > old.hi or new.hi < old.lo
+    narrower = new.lo >= old.lo and new.hi <= old.hi and 2 * (new.hi - new.lo) <= old.hi - old.lo
+    found = new if apart or narrower else old
+    return found.lo, found.hi
+
+
+def _change(old: Outage, new: Outage) -> tuple[Change | None, bool]:
+    """What a revision says, and whether it is about the end alone."""
+    if new.cause in POWERED:
+        return (None if old.retracted_at is not None else Change.RETRACTED), False
+    if new.cause is Cause.POWER and old.cause is not Cause.POWER:
+        return Change.CONFIRMED, False
+    if (new.started_lo, new.started_hi) != (old.started_lo, old.started_hi):
+        return Change.REFINED, False
+    if (new.ended_lo, new.ended_hi) != (old.ended_lo, old.ended_hi) and old.ended_hi is not None:
+        return Change.REFINED, True
+    return None, False
