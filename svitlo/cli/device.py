@@ -23,6 +23,7 @@ from svitlo.cli.context import (
 app = typer.Typer(help="Devices: the boards that sit in the mains.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The device's id.")]
+SiteArgument = Annotated[str, typer.Argument(metavar="SITE", help="The site it stands for.")]
 
 
 def _credentials(where: Target, device_id: str, generation: int) -> dict[str, str]:
@@ -51,8 +52,9 @@ def _show(credentials: dict[str, str], title: str, where: Path | None, as_json: 
 
 @app.command()
 def add(
-    site: Annotated[str, typer.Argument(metavar="SITE", help="The site it stands for.")],
+    site: SiteArgument,
     device_id: Annotated[str | None, typer.Option("--id", help="Its id; made from the site's if not given.")] = None,
+    weight: Annotated[int, typer.Option("--weight", min=1, max=100, help="How much it counts at this site.")] = 1,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -60,7 +62,7 @@ def add(
     from svitlo import registry
 
     async def work(session: Any) -> registry.DeviceRow:
-        return await registry.add_device(session, site, device_id)
+        return await registry.add_device(session, site, device_id, weight=weight)
 
     where = target(data_dir)
     device = change_accounts(where, work)
@@ -92,6 +94,41 @@ def list_(
     rows = [(d.id, ", ".join(d.sites), d.last_seen_at, d.fw, d.rssi) for d in devices]
     columns = ("device", "sites", "last seen", "firmware", "RSSI dBm")
     show_table("Devices", columns, rows, f"No devices yet. Add one: {shown_command(data_dir, 'device', 'add', 'SITE')}")
+
+
+@app.command()
+def attach(
+    device_id: Id,
+    site: SiteArgument,
+    weight: Annotated[
+        int | None, typer.Option("--weight", min=1, max=100, help="How much it counts at this site (1 if not given).")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Let a device stand for one more site, or change its weight at one it stands for."""
+    from svitlo import registry
+
+    async def work(session: Any) -> str:
+        await registry.get_device(session, device_id)
+        if weight is not None and device_id in (await registry.get_site(session, site)).devices:
+            await registry.set_weight(session, device_id, site, weight)
+            return f"Device {device_id} has weight {weight} at {site} now."
+        device = await registry.attach_device(session, device_id, site, weight or 1)
+        return f"Device {device_id} stands for {', '.join(device.sites)} now."
+
+    typer.echo(with_session(target(data_dir), work))
+
+
+@app.command()
+def detach(device_id: Id, site: SiteArgument, data_dir: DataDir = None) -> None:
+    """Let a device stand for a site no more."""
+    from svitlo import registry
+
+    async def work(session: Any) -> registry.DeviceRow:
+        return await registry.detach_device(session, device_id, site)
+
+    device = with_session(target(data_dir), work)
+    typer.echo(f"Device {device_id} stands for {', '.join(device.sites)} now.")
 
 
 @app.command()
