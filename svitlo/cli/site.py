@@ -167,7 +167,7 @@ def set_(
     site = with_session(target(data_dir), work)
     if site.k is not None and site.k > sum(site.weights):
         typer.echo(
-            f"svitlo: the devices of {slug} weigh {sum(site.weights)} together; with k {site.k} it can never be on",
+            f"svitlo: the devices of {slug} weigh {sum(site.weights)} together; with k {site.k} it stays unknown",
             err=True,
         )
     if as_json:

@@ -61,7 +61,7 @@ def test_show_tells_the_rule_and_the_weights(house: CommandLine) -> None:
 
 
 def test_a_k_that_its_devices_cannot_reach_is_pointed_out(house: CommandLine) -> None:
-    assert "can never be on" in house("site", "set", "house", "--rule", "k", "--k", "3").err
+    assert "it stays unknown" in house("site", "set", "house", "--rule", "k", "--k", "3").err
     assert house("site", "set", "house", "--k", "2").err == ""
 
 
