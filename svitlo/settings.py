@@ -57,6 +57,13 @@ class Policy(BaseSettings):
     confirm_off_s: NonNegative = Field(0.0, description="how long a site must look off before it is")
     confirm_on_s: NonNegative = Field(0.0, description="how long a site must look on before it is")
     pause_limit_s: Positive = Field(3600.0, description="how long a goodbye excuses silence")
+    area_devices: int = Field(5, ge=2, le=100_000, description="so many boards that vanish together hold alerts back")
+    area_share: float = Field(0.5, gt=0, le=1, description="if they are at least this share of those online")
+    area_window_s: Positive = Field(10.0, description="what counts as together")
+    area_wait_s: NonNegative = Field(20.0, description="how long alerts are then held back")
+    flap_changes: int = Field(4, ge=2, le=1000, description="changes of a site's power that are told one by one")
+    flap_window_s: Positive = Field(600.0, description="within this time; with more of them it is unstable")
+    flap_calm_s: Positive = Field(300.0, description="how long without a change until it is stable again")
 
 
 class Settings(BaseSettings):

@@ -9,16 +9,18 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from services.detector import store
 from services.detector.core.device import DeviceState
-from services.detector.core.effects import DeviceChanged, Effect, OutageEnded, OutageStarted, SiteChanged
+from services.detector.core.effects import DeviceChanged, Effect, EventLogged, SiteChanged
 from services.detector.core.fleet import Fleet
 from services.detector.core.observation import observe
+from services.detector.core.place import Place
 from services.detector.core.policy import Policy
-from services.detector.publisher import EventRelay, StatePublisher
-from services.detector.writer import Writer
+from services.detector.publisher import HEARD, EventRelay, StatePublisher
+from services.detector.writer import Watching, Writer
 from svitlo import settings as configuration
 from svitlo.bus import Backoff, Firehose, ServiceLink
 from svitlo.clock import utc_now
@@ -51,6 +53,7 @@ class TurnLostError(SvitloError):
 SUBSCRIPTIONS = (
     (topics.device("+", DeviceChannel.HEARTBEAT), 0),
     (topics.device("+", DeviceChannel.STATUS), 1),
+    (topics.device("+", DeviceChannel.JOURNAL), 1),
 )
 
 
@@ -65,6 +68,13 @@ def policy_of(settings: configuration.Policy) -> Policy:
         confirm_off=timedelta(seconds=settings.confirm_off_s),
         confirm_on=timedelta(seconds=settings.confirm_on_s),
         pause_limit=timedelta(seconds=settings.pause_limit_s),
+        area_devices=settings.area_devices,
+        area_share=settings.area_share,
+        area_window=timedelta(seconds=settings.area_window_s),
+        area_wait=timedelta(seconds=settings.area_wait_s),
+        flap_changes=settings.flap_changes,
+        flap_window=timedelta(seconds=settings.flap_window_s),
+        flap_calm=timedelta(seconds=settings.flap_calm_s),
     )
 
 
@@ -122,10 +132,19 @@ class Detector:
             on_up=self._on_up,
             on_down=self._on_down,
         )
-        self._link = ServiceLink(settings.broker, "detector", settings.instance, on_up=self._on_link)
-        self._states = StatePublisher(self.fleet, self._link, lambda: self._registry)
+        self._link = ServiceLink(
+            settings.broker,
+            "detector",
+            settings.instance,
+            subscriptions=HEARD,
+            on_message=lambda topic, payload, retained: self._states.heard(topic, payload, retained),
+            on_up=self._on_link,
+        )
+        self._states = StatePublisher(
+            self.fleet, self._link, lambda: self._registry, instance=settings.instance, language=settings.language
+        )
         self._relay = EventRelay(database, self._link)
-        self._writer = Writer(database, self._site_ids, self._unsaved, self._relay.wake)
+        self._writer = Writer(database, self._site_ids, self._unsaved, self._watching, self._relay.wake)
 
     async def run(self, listener: Listener) -> None:
         """Load what was known, then watch; ends when another detector has taken over.
@@ -179,15 +198,27 @@ class Detector:
             self._registry = await store.load_registry(session)
             devices = await store.load_devices(session)
             sites = await store.load_sites(session)
-            last_tick = await store.load_tick(session)
+            tick = await store.load_tick(session)
             self._states.removed = await store.load_removed(session)
-        self.fleet.restore(devices, sites, last_tick)
+        self.fleet.restore(devices, sites, tick.at if tick else None, tick.since if tick else None)
         self.fleet.rewind(utc_now())
+        self._unsaved.update({name: state for name, state in self.fleet.devices.items() if state.quiet})
         self._apply(self.fleet.set_registry(self._mapping(), utc_now()))
         log.info("watching %d sites with %d devices", len(self._registry), len(self.fleet.devices))
 
-    def _mapping(self) -> dict[str, tuple[str, ...]]:
-        return {slug: entry.devices for slug, entry in self._registry.items()}
+    def _mapping(self) -> dict[str, Place]:
+        now = utc_now()
+        return {slug: entry.at(now) for slug, entry in self._registry.items()}
+
+    def _watching(self) -> Watching:
+        details = {
+            "instance": self._settings.instance,
+            "policy": self._settings.policy.model_dump(),
+            "watching_since": self.fleet.watch.since,
+            "proven_at": self.fleet.watch.proven_at,
+            "holding_alerts_until": self.fleet.guard.until,
+        }
+        return Watching(self.fleet.watch.since, self.fleet.deadline_of, msgspec.json.encode(details))
 
     def _site_ids(self) -> dict[str, int]:
         return {slug: entry.id for slug, entry in self._registry.items()}
@@ -250,7 +281,7 @@ class Detector:
                 self._states.mark(effect.site)
             elif isinstance(effect, DeviceChanged):
                 self._unsaved[effect.device] = effect.state
-            elif isinstance(effect, OutageStarted | OutageEnded):
+            elif isinstance(effect, EventLogged):
                 log.info(
                     "%s at %s between %s and %s",
                     effect.event.kind.value,
@@ -321,6 +352,10 @@ class Detector:
 
     def _take_registry(self, registry: dict[str, store.SiteEntry]) -> None:
         before, self._registry = self._registry, registry
+        slugs = {entry.id: slug for slug, entry in registry.items()}
+        for slug, entry in before.items():
+            if (new := slugs.get(entry.id, slug)) != slug:
+                self.fleet.rename(slug, new)
         self._apply(self.fleet.set_registry(self._mapping(), utc_now()))
         for slug in before.keys() - registry.keys():
             self._states.forget(slug)

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.detector.core.dark import Dark
 from services.detector.core.device import DeviceState, Liveness
-from services.detector.core.effects import DeviceChanged, Effect, GapSeen, OutageEnded, OutageStarted, SiteChanged
-from services.detector.core.site import Outage, SiteState
-from svitlo.contracts import EvidenceKind, PowerEvent, PowerState, SiteStateWord
+from services.detector.core.effects import DeviceChanged, Effect, EventLogged, GapSeen, OutageChanged, SiteChanged
+from services.detector.core.outage import Outage
+from services.detector.core.place import Place, Rule
+from services.detector.core.site import SiteState
+from svitlo.contracts import EvidenceKind, PowerState, SiteStateWord
 from svitlo.db import log
+from svitlo.maintenance import Window, spans
+from svitlo.registry.windows import windows_by_site
 
 TICK = "detector"
+CHUNK = 2000
+"""Device states written by one statement: a large fleet must not hold up the events behind it."""
+MAINTENANCE_AHEAD = timedelta(hours=48)
 
 _DEVICE_COLUMNS = (
     "device_id, liveness, boot, previous_boot, conn, seq, interval_s, last_proof_at, lost_at, lost_by, paused_at, "
-    "updated_at"
+    "deadline_at, memory, updated_at"
 )
 
 _SAVE_DEVICES = text(f"""
@@ -29,21 +39,24 @@ SELECT v.* FROM unnest(
   CAST(:device_id AS text[]), CAST(:liveness AS text[]), CAST(:boot AS text[]), CAST(:previous_boot AS text[]),
   CAST(:conn AS integer[]), CAST(:seq AS bigint[]), CAST(:interval_s AS integer[]),
   CAST(:last_proof_at AS timestamptz[]), CAST(:lost_at AS timestamptz[]), CAST(:lost_by AS text[]),
-  CAST(:paused_at AS timestamptz[]), CAST(:updated_at AS timestamptz[])
+  CAST(:paused_at AS timestamptz[]), CAST(:deadline_at AS timestamptz[]), CAST(CAST(:memory AS text[]) AS jsonb[]),
+  CAST(:updated_at AS timestamptz[])
 ) AS v ({_DEVICE_COLUMNS})
 JOIN devices d ON d.id = v.device_id AND d.removed_at IS NULL
 ON CONFLICT (device_id) DO UPDATE SET
   liveness = excluded.liveness, boot = excluded.boot, previous_boot = excluded.previous_boot,
   conn = excluded.conn, seq = excluded.seq, interval_s = excluded.interval_s,
   last_proof_at = excluded.last_proof_at, lost_at = excluded.lost_at, lost_by = excluded.lost_by,
-  paused_at = excluded.paused_at, updated_at = excluded.updated_at
+  paused_at = excluded.paused_at, deadline_at = excluded.deadline_at, memory = excluded.memory,
+  updated_at = excluded.updated_at
 """)  # noqa: S608 - the only thing put in is a constant of this module
 
 _SAVE_SITE = text("""
-INSERT INTO site_state (site_id, power, state, since, updated_at)
-VALUES (:site_id, :power, :state, :since, :now)
+INSERT INTO site_state (site_id, power, state, since, memory, updated_at)
+VALUES (:site_id, :power, :state, :since, CAST(:memory AS jsonb), :now)
 ON CONFLICT (site_id) DO UPDATE SET
-  power = excluded.power, state = excluded.state, since = excluded.since, updated_at = excluded.updated_at
+  power = excluded.power, state = excluded.state, since = excluded.since, memory = excluded.memory,
+  updated_at = excluded.updated_at
 """)
 
 _END_FORGOTTEN = text("""
@@ -51,76 +64,106 @@ UPDATE outages SET ended_lo = started_hi, ended_hi = greatest(started_hi, :lo), 
 WHERE site_id = :site_id AND id <> :id AND ended_hi IS NULL AND retracted_at IS NULL
 """)
 
-_OPEN_OUTAGE = text("""
-INSERT INTO outages (id, site_id, rev, cause, started_lo, started_hi, detected_at)
-VALUES (:id, :site_id, 1, :cause, :lo, :hi, :detected_at)
-ON CONFLICT (id) DO NOTHING
-""")
-
-_CLOSE_OUTAGE = text("""
-UPDATE outages SET ended_lo = :lo, ended_hi = :hi, end_detected_at = :detected_at
-WHERE id = :id AND ended_hi IS NULL
+_SAVE_OUTAGE = text("""
+INSERT INTO outages (id, site_id, rev, cause, started_lo, started_hi, detected_at, ended_lo, ended_hi, end_detected_at,
+                     retracted_at, momentary, reconstructed, maintenance)
+VALUES (:id, :site_id, :rev, :cause, :started_lo, :started_hi, :detected_at, :ended_lo, :ended_hi, :end_detected_at,
+        :retracted_at, :momentary, :reconstructed, :maintenance)
+ON CONFLICT (id) DO UPDATE SET
+  rev = excluded.rev, cause = excluded.cause, started_lo = excluded.started_lo, started_hi = excluded.started_hi,
+  ended_lo = excluded.ended_lo, ended_hi = excluded.ended_hi, end_detected_at = excluded.end_detected_at,
+  retracted_at = excluded.retracted_at
+WHERE outages.rev <= excluded.rev
 """)
 
 _SAVE_GAP = text("INSERT INTO observation_gaps (started_at, ended_at, reason) VALUES (:started, :ended, :reason)")
 
 _SAVE_TICK = text("""
-INSERT INTO service_ticks (service, at) VALUES (:service, :at)
-ON CONFLICT (service) DO UPDATE SET at = excluded.at
+INSERT INTO service_ticks (service, at, since, details) VALUES (:service, :at, :since, CAST(:details AS jsonb))
+ON CONFLICT (service) DO UPDATE SET at = excluded.at, since = excluded.since, details = excluded.details
 """)
 
 _REGISTRY = text("""
-SELECT s.id, s.slug, s.name, coalesce(array_agg(d.id ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}') AS devices
+SELECT s.id, s.slug, s.name, p.slug AS parent, s.rule, s.k, s.confirm_off_s, s.confirm_on_s,
+       coalesce(json_object_agg(d.id, sd.weight ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}') AS devices
 FROM sites s
+LEFT JOIN sites p ON p.id = s.parent_id AND p.removed_at IS NULL
 LEFT JOIN site_devices sd ON sd.site_id = s.id
 LEFT JOIN devices d ON d.id = sd.device_id AND d.removed_at IS NULL
-WHERE s.removed_at IS NULL GROUP BY s.id
+WHERE s.removed_at IS NULL GROUP BY s.id, p.slug
 """)
 
 _DEVICES = text("""
-SELECT ds.* FROM device_state ds JOIN devices d ON d.id = ds.device_id WHERE d.removed_at IS NULL
+SELECT ds.*, CAST(ds.memory AS text) AS remembered
+FROM device_state ds JOIN devices d ON d.id = ds.device_id WHERE d.removed_at IS NULL
 """)
 
 _SITES = text("""
-SELECT s.slug, st.power, st.state, st.since, o.id AS outage_id, o.started_lo, o.started_hi
+SELECT s.slug, st.power, st.state, st.since, CAST(st.memory AS text) AS remembered,
+       o.id AS outage_id, o.started_lo, o.started_hi, o.detected_at
 FROM site_state st
 JOIN sites s ON s.id = st.site_id AND s.removed_at IS NULL
 LEFT JOIN outages o ON o.site_id = s.id AND o.ended_hi IS NULL AND o.retracted_at IS NULL
 """)
 
+_REMOVED = text("""
+SELECT slug FROM sites GROUP BY slug HAVING bool_and(removed_at IS NOT NULL)
+UNION
+SELECT slug FROM former_slugs f WHERE NOT EXISTS (SELECT FROM sites s WHERE s.slug = f.slug AND s.removed_at IS NULL)
+""")
+
 
 @dataclass(frozen=True)
 class SiteEntry:
-    """A site in the registry."""
+    """A site in the registry; `place` is what the core knows of it, but for the maintenance `windows`."""
 
     id: int
     name: str
-    devices: tuple[str, ...]
+    place: Place = field(default_factory=Place)
+    windows: tuple[Window, ...] = ()
+
+    def at(self, now: datetime) -> Place:
+        """What the core is told at `now`: the place with the maintenance of the near future."""
+        if not self.windows:
+            return self.place
+        return msgspec.structs.replace(self.place, maintenance=spans(self.windows, now, now + MAINTENANCE_AHEAD))
+
+
+@dataclass(frozen=True)
+class Tick:
+    """When a detector was last known to run, and since when it had been watching then (UTC)."""
+
+    at: datetime
+    since: datetime | None
 
 
 async def load_registry(session: AsyncSession) -> dict[str, SiteEntry]:
-    """All live sites by slug, with the devices that stand for them."""
-    rows = await session.execute(_REGISTRY)
-    return {row.slug: SiteEntry(row.id, row.name, tuple(row.devices)) for row in rows}
+    """All live sites by slug, with the devices that stand for them, their rules and maintenance."""
+    rows = (await session.execute(_REGISTRY)).all()
+    windows = await windows_by_site(session)
+    return {
+        row.slug: SiteEntry(
+            row.id,
+            row.name,
+            Place(
+                devices=row.devices if isinstance(row.devices, dict) else msgspec.json.decode(row.devices),
+                rule=Rule(row.rule),
+                k=row.k or 1,
+                parent=row.parent,
+                confirm_off=_seconds(row.confirm_off_s),
+                confirm_on=_seconds(row.confirm_on_s),
+            ),
+            tuple(windows.get(row.slug, ())),
+        )
+        for row in rows
+    }
 
 
 async def load_devices(session: AsyncSession) -> dict[str, DeviceState]:
     """What was stored of each device."""
     rows = await session.execute(_DEVICES)
     return {
-        row.device_id: DeviceState(
-            liveness=Liveness(row.liveness),
-            boot=row.boot,
-            previous_boot=row.previous_boot,
-            conn=row.conn or 0,
-            seq=row.seq,
-            interval_s=row.interval_s,
-            last_proof_at=row.last_proof_at,
-            lost_at=row.lost_at,
-            lost_by=EvidenceKind(row.lost_by) if row.lost_by else None,
-            lost_boot=row.boot if row.liveness == Liveness.LOST else None,
-            paused_at=row.paused_at,
-        )
+        row.device_id: msgspec.json.decode(row.remembered, type=DeviceState) if row.remembered else _device(row)
         for row in rows
     }
 
@@ -129,59 +172,54 @@ async def load_sites(session: AsyncSession) -> dict[str, SiteState]:
     """What was stored of each site, with its open outage."""
     rows = await session.execute(_SITES)
     return {
-        row.slug: SiteState(
-            power=PowerState(row.power),
-            state=SiteStateWord(row.state),
-            since=row.since,
-            # With power there is no outage; one left open lost its end, and the next one closes it.
-            outage=Outage(row.outage_id, row.started_lo, row.started_hi)
-            if row.outage_id and row.power != PowerState.ON
-            else None,
-        )
-        for row in rows
+        row.slug: msgspec.json.decode(row.remembered, type=SiteState) if row.remembered else _site(row) for row in rows
     }
 
 
 async def load_removed(session: AsyncSession) -> set[str]:
-    """Slugs of removed sites that no live site bears."""
-    rows = await session.execute(text("SELECT slug FROM sites GROUP BY slug HAVING bool_and(removed_at IS NOT NULL)"))
-    return {row.slug for row in rows}
+    """Slugs that sites bore until they were removed or renamed, and that no live site bears."""
+    return {row.slug for row in await session.execute(_REMOVED)}
 
 
-async def load_tick(session: AsyncSession) -> datetime | None:
-    """When a detector was last known to watch (UTC)."""
-    found: datetime | None = (
-        await session.execute(text("SELECT at FROM service_ticks WHERE service = :service"), {"service": TICK})
-    ).scalar_one_or_none()
-    return found
+async def load_tick(session: AsyncSession) -> Tick | None:
+    """When a detector was last known to run."""
+    row = (
+        await session.execute(text("SELECT at, since FROM service_ticks WHERE service = :service"), {"service": TICK})
+    ).one_or_none()
+    return Tick(row.at, row.since) if row is not None else None
 
 
-async def save_tick(session: AsyncSession, now: datetime) -> None:
-    """Note that we watch."""
-    await session.execute(_SAVE_TICK, {"service": TICK, "at": now})
+async def save_tick(session: AsyncSession, now: datetime, since: datetime | None, details: bytes) -> None:
+    """Note that we run, since when we have been watching (None: we are blind), and by what rules (JSON)."""
+    await session.execute(_SAVE_TICK, {"service": TICK, "at": now, "since": since, "details": details.decode()})
 
 
-async def save_devices(session: AsyncSession, states: Mapping[str, DeviceState], now: datetime) -> None:
-    """Store device states; ids that are no longer registered are passed over."""
-    if not states:
-        return
+def chunks(states: Mapping[str, tuple[DeviceState, datetime | None]]) -> Iterator[dict[str, Any]]:
+    """The parameters of `save_devices`, so many devices at a time."""
     # In order of id, so that two writers cannot lock each other out.
-    pairs = sorted(states.items())
-    columns: dict[str, list[Any]] = {
-        "device_id": [name for name, _ in pairs],
-        "liveness": [state.liveness.value for _, state in pairs],
-        "boot": [state.boot for _, state in pairs],
-        "previous_boot": [state.previous_boot for _, state in pairs],
-        "conn": [state.conn for _, state in pairs],
-        "seq": [state.seq for _, state in pairs],
-        "interval_s": [state.interval_s for _, state in pairs],
-        "last_proof_at": [state.last_proof_at for _, state in pairs],
-        "lost_at": [state.lost_at for _, state in pairs],
-        "lost_by": [state.lost_by.value if state.lost_by else None for _, state in pairs],
-        "paused_at": [state.paused_at for _, state in pairs],
-        "updated_at": [now for _ in pairs],
-    }
-    await session.execute(_SAVE_DEVICES, columns)
+    rest = iter(sorted(states.items()))
+    while pairs := list(islice(rest, CHUNK)):
+        found = [state for _, (state, _) in pairs]
+        yield {
+            "device_id": [name for name, _ in pairs],
+            "liveness": [state.liveness.value for state in found],
+            "boot": [state.boot for state in found],
+            "previous_boot": [state.previous_boot for state in found],
+            "conn": [state.conn for state in found],
+            "seq": [state.seq for state in found],
+            "interval_s": [state.interval_s for state in found],
+            "last_proof_at": [state.last_proof_at for state in found],
+            "lost_at": [state.lost_at for state in found],
+            "lost_by": [state.lost_by.value if state.lost_by else None for state in found],
+            "paused_at": [state.paused_at for state in found],
+            "deadline_at": [deadline for _, (_, deadline) in pairs],
+            "memory": [msgspec.json.encode(state).decode() for state in found],
+        }
+
+
+async def save_devices(session: AsyncSession, columns: dict[str, Any], now: datetime) -> None:
+    """Store one chunk of device states; ids that are no longer registered are passed over."""
+    await session.execute(_SAVE_DEVICES, columns | {"updated_at": [now for _ in columns["device_id"]]})
 
 
 async def save_effects(
@@ -195,59 +233,98 @@ async def save_effects(
     for effect in effects:
         match effect:
             case DeviceChanged():
-                await save_devices(session, {effect.device: effect.state}, now)
+                for columns in chunks({effect.device: (effect.state, None)}):
+                    await save_devices(session, columns, now)
             case GapSeen():
                 await session.execute(
                     _SAVE_GAP,
                     {"started": effect.started_at, "ended": effect.ended_at, "reason": effect.reason},
                 )
             case SiteChanged() if effect.site in site_ids:
-                await session.execute(
-                    _SAVE_SITE,
-                    {
-                        "site_id": site_ids[effect.site],
-                        "power": effect.state.power.value,
-                        "state": effect.state.state.value,
-                        "since": effect.state.since,
-                        "now": now,
-                    },
-                )
-            case OutageStarted() if effect.site in site_ids:
-                await _open_outage(session, site_ids[effect.site], effect)
-                logged = True
-            case OutageEnded() if effect.site in site_ids:
-                await _close_outage(session, site_ids[effect.site], effect.event)
+                await _save_site(session, site_ids[effect.site], effect.state, now)
+            case OutageChanged() if effect.site in site_ids:
+                await _save_outage(session, site_ids[effect.site], effect.outage)
+            case EventLogged() if effect.site in site_ids:
+                await log.append(session, site_ids[effect.site], effect.event)
                 logged = True
     return logged
 
 
-async def _open_outage(session: AsyncSession, site_id: int, effect: OutageStarted) -> None:
+async def _save_site(session: AsyncSession, site_id: int, state: SiteState, now: datetime) -> None:
     await session.execute(
-        _END_FORGOTTEN,
+        _SAVE_SITE,
         {
-            "id": effect.outage.id,
             "site_id": site_id,
-            "lo": effect.outage.started_lo,
-            "detected_at": effect.event.detected_at,
+            "power": state.power.value,
+            "state": state.state.value,
+            "since": state.since,
+            "memory": msgspec.json.encode(state).decode(),
+            "now": now,
         },
     )
+
+
+async def _save_outage(session: AsyncSession, site_id: int, outage: Outage) -> None:
+    if not outage.over:
+        await session.execute(
+            _END_FORGOTTEN,
+            {"id": outage.id, "site_id": site_id, "lo": outage.started_lo, "detected_at": outage.detected_at},
+        )
     await session.execute(
-        _OPEN_OUTAGE,
+        _SAVE_OUTAGE,
         {
-            "id": effect.outage.id,
+            "id": outage.id,
             "site_id": site_id,
-            "cause": effect.event.cause.value,
-            "lo": effect.outage.started_lo,
-            "hi": effect.outage.started_hi,
-            "detected_at": effect.event.detected_at,
+            "rev": outage.rev,
+            "cause": outage.cause.value,
+            "started_lo": outage.started_lo,
+            "started_hi": outage.started_hi,
+            "detected_at": outage.detected_at,
+            "ended_lo": outage.ended_lo,
+            "ended_hi": outage.ended_hi,
+            "end_detected_at": outage.end_detected_at,
+            "retracted_at": outage.retracted_at,
+            "momentary": outage.momentary,
+            "reconstructed": outage.reconstructed,
+            "maintenance": outage.maintenance,
         },
     )
-    await log.append(session, site_id, effect.event)
 
 
-async def _close_outage(session: AsyncSession, site_id: int, event: PowerEvent) -> None:
-    await session.execute(
-        _CLOSE_OUTAGE,
-        {"id": event.outage_id, "lo": event.occurred_lo, "hi": event.occurred_hi, "detected_at": event.detected_at},
+def _seconds(value: float | None) -> timedelta | None:
+    return timedelta(seconds=value) if value is not None else None
+
+
+def _device(row: Any) -> DeviceState:
+    """A device as an earlier version stored it."""
+    lost = row.liveness == Liveness.LOST
+    proof = row.last_proof_at or row.lost_at
+    dark = (
+        Dark(1, min(proof, row.lost_at), row.lost_at, boot=row.boot)
+        if lost and row.lost_at is not None and proof is not None
+        else None
     )
-    await log.append(session, site_id, event)
+    return DeviceState(
+        liveness=Liveness(row.liveness),
+        boot=row.boot,
+        previous_boot=row.previous_boot,
+        conn=row.conn or 0,
+        seq=row.seq,
+        interval_s=row.interval_s,
+        last_proof_at=row.last_proof_at,
+        lost_at=row.lost_at,
+        lost_by=EvidenceKind(row.lost_by) if row.lost_by else None,
+        paused_at=row.paused_at,
+        dark=dark,
+    )
+
+
+def _site(row: Any) -> SiteState:
+    """A site as an earlier version stored it."""
+    # With power there is no outage; one left open lost its end, and the next one closes it.
+    outage = (
+        Outage(row.outage_id, row.outage_id, row.started_lo, row.started_hi, row.detected_at)
+        if row.outage_id and row.power != PowerState.ON
+        else None
+    )
+    return SiteState(power=PowerState(row.power), state=SiteStateWord(row.state), since=row.since, outage=outage)

@@ -12,6 +12,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.exc import DBAPIError
 
@@ -30,6 +32,15 @@ REFUSED_FOR_ITSELF = ("22", "23")
 """SQLSTATE classes that blame the data: data exception, integrity constraint violation."""
 
 
+@dataclass(frozen=True)
+class Watching:
+    """Since when we have been watching (None: we are blind), when each device is due, and by what rules (JSON)."""
+
+    since: datetime | None
+    deadline_of: Callable[[str], datetime | None]
+    details: bytes
+
+
 class Writer:
     """The queue to the database. `logged` is called after each commit that made the event log longer."""
 
@@ -38,11 +49,13 @@ class Writer:
         database: Database,
         site_ids: Callable[[], Mapping[str, int]],
         unsaved: dict[str, DeviceState],
+        watching: Callable[[], Watching],
         logged: Callable[[], None],
     ) -> None:
         self._database = database
         self._site_ids = site_ids
         self._unsaved = unsaved
+        self._watching = watching
         self._logged = logged
         self._owed: deque[tuple[list[Effect], dict[str, int]]] = deque()
         self._wake = asyncio.Event()
@@ -107,17 +120,25 @@ class Writer:
             return await store.save_effects(session, effects, site_ids, utc_now())
 
     async def _save_snapshot(self) -> None:
-        """Store how far each device has come, so that a restart dates a loss by the last proof."""
-        states = dict(self._unsaved)
+        """Store how far each device has come, so that a restart dates a loss by the last proof.
+
+        A large fleet is written a part at a time, and events that come up meanwhile go first.
+        """
+        watching, states = self._watching(), dict(self._unsaved)
+        dated = {name: (state, watching.deadline_of(name)) for name, state in states.items()}
         try:
+            for columns in store.chunks(dated):
+                async with self._database.transaction() as session:
+                    await store.save_devices(session, columns, utc_now())
+                for name in columns["device_id"]:
+                    if self._unsaved.get(name) is states[name]:
+                        del self._unsaved[name]
+                if self._owed:
+                    await self._drain()
+            # Last, and only when all that it stands for is stored.
             async with self._database.transaction() as session:
-                now = utc_now()
-                await store.save_devices(session, states, now)
-                await store.save_tick(session, now)
+                await store.save_tick(session, utc_now(), watching.since, watching.details)
             self._went(up=True)
-            for name, state in states.items():
-                if self._unsaved.get(name) is state:
-                    del self._unsaved[name]
         except DatabaseUnavailableError as error:
             self._went(up=False, why=str(error))
         except DBAPIError:

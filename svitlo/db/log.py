@@ -6,25 +6,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, Struct, UnsetType, structs
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svitlo.contracts import Cause, EventKind, Evidence, PowerEvent
+from svitlo.contracts import Area, Cause, Change, EventKind, Evidence, Flapping, PowerEvent
 
 _APPEND_LOCK = 0x5117_0002
 
 _APPEND = text("""
 INSERT INTO power_events
-  (id, rev, site_id, kind, outage_id, occurred_lo, occurred_hi, detected_at, cause, evidence)
+  (id, rev, site_id, kind, outage_id, occurred_lo, occurred_hi, detected_at, cause, evidence, details)
 VALUES (:id, :rev, :site_id, :kind, :outage_id, :occurred_lo, :occurred_hi, :detected_at, :cause,
-        CAST(:evidence AS jsonb))
+        CAST(:evidence AS jsonb), CAST(:details AS jsonb))
 ON CONFLICT (id, rev) DO NOTHING
 RETURNING seq
 """)
 
 _READ = text("""
 SELECT e.seq, e.id, e.rev, e.site_id, s.slug, s.name, e.kind, e.outage_id, e.occurred_lo, e.occurred_hi,
-       e.detected_at, e.cause, e.evidence
+       e.detected_at, e.cause, e.evidence, CAST(e.details AS text) AS details
 FROM power_events e JOIN sites s ON s.id = e.site_id
 WHERE e.seq > :after ORDER BY e.seq LIMIT :limit
 """)
@@ -70,6 +71,7 @@ async def append(session: AsyncSession, site_id: int, event: PowerEvent) -> int 
             "detected_at": event.detected_at,
             "cause": event.cause.value,
             "evidence": _encode_evidence(event.evidence),
+            "details": _encode_details(event),
         },
     )
     seq: int | None = result.scalar_one_or_none()
@@ -104,7 +106,23 @@ def _encode_evidence(evidence: list[Evidence]) -> str:
     return msgspec.json.encode(evidence).decode()
 
 
+class _Details(Struct, frozen=True):
+    """What only some events say."""
+
+    change: Change | UnsetType = UNSET
+    reconstructed: bool | UnsetType = UNSET
+    quiet: bool | UnsetType = UNSET
+    area: Area | UnsetType = UNSET
+    flapping: Flapping | UnsetType = UNSET
+
+
+def _encode_details(event: PowerEvent) -> str | None:
+    details = _Details(**{name: getattr(event, name) for name in _Details.__struct_fields__})
+    return msgspec.json.encode(details).decode() if details != _Details() else None
+
+
 def _event(row: Any) -> LoggedEvent:
+    details = msgspec.json.decode(row["details"], type=_Details) if row["details"] else _Details()
     return LoggedEvent(
         seq=row["seq"],
         site_id=row["site_id"],
@@ -120,5 +138,6 @@ def _event(row: Any) -> LoggedEvent:
             detected_at=row["detected_at"],
             cause=Cause(row["cause"]),
             evidence=msgspec.convert(row["evidence"], list[Evidence]),
+            **structs.asdict(details),
         ),
     )

@@ -239,7 +239,7 @@ async def test_detection_does_not_wait_for_the_database() -> None:
                     await asyncio.to_thread(server.start)
                     await eventually_async(lambda: len(reader.events) == 2, 20)
             kinds = "SELECT string_agg(kind, ',' ORDER BY seq) FROM power_events"
-            assert await scalar(database, kinds) == "power_lost,power_restored"
+            assert await scalar(database, kinds) == "power_lost,power_restored,outage_revised"
             assert await scalar(database, "SELECT count(*) FROM outages WHERE ended_hi IS NOT NULL") == 1
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

@@ -50,6 +50,11 @@ class AreaGuard:
         self._forget(now)
         return self._hold
 
+    @property
+    def until(self) -> datetime | None:
+        """Until when alerts wait; None while nothing unusual happens."""
+        return self._hold.until if self._hold is not None else None
+
     def _forget(self, now: datetime) -> None:
         while self._vanished and self._vanished[0] < now - self._policy.area_window:
             self._vanished.popleft()
