@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from bench.figure import Bar, Figure, Sense
 from services.detector.core.fleet import Fleet
 from services.detector.core.observation import Observation, ObservationKind
+from services.detector.core.place import Place
 from services.detector.service import policy_of
 from svitlo import settings
 from svitlo.ids import uuid7
@@ -83,9 +84,10 @@ def _rate(order: Callable[[list[int], random.Random], list[int]]) -> Figure:
 
 def _fleet(devices: int) -> Fleet:
     fleet = Fleet(policy_of(settings.Policy.model_construct()), uuid7)
-    sites = {f"site-{n // 2}": (f"board-{n}", f"board-{n + 1}") for n in range(0, devices, 2)}
+    sites = {f"site-{n // 2}": Place(devices={f"board-{n}": 1, f"board-{n + 1}": 1}) for n in range(0, devices, 2)}
     fleet.set_registry(sites, START)
     fleet.link_up(START)
+    fleet.link_proven(START, START)
     return fleet
 
 
