@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
+from functools import cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -339,19 +340,23 @@ def _dated(state: DeviceState, beat: Observation) -> tuple[datetime | None, date
     """
     if beat.uptime_s is None:
         return (state.began_at if beat.boot == state.boot else None), beat.at
-    uptime = timedelta(seconds=beat.uptime_s)
-    began = beat.at - uptime
-    known = state.began_at
-    if known is None or beat.boot != state.boot or state.last_proof_at is None:
+    uptime = timedelta(0, beat.uptime_s)
+    began, known = beat.at - uptime, state.began_at
+    if known is None or began <= known or beat.boot != state.boot:
         return began, beat.at
-    known += (beat.at - state.last_proof_at) // DRIFT
-    if began <= known:
+    late = began - known
+    if late <= USUAL_DELAY:
+        return known + _drift(beat.interval_s), beat.at
+    if late > MOST_DELAY:
         return began, beat.at
-    if began - known <= USUAL_DELAY:
-        return known, beat.at
-    if began - known > MOST_DELAY:
-        return began, beat.at
+    known += max(_drift(beat.interval_s), (beat.at - (state.last_proof_at or beat.at)) // DRIFT)
     return known, known + uptime
+
+
+@cache
+def _drift(interval_s: int) -> timedelta:
+    """How far a board's clock may fall behind ours between two heartbeats."""
+    return timedelta(seconds=interval_s) / DRIFT
 
 
 def _stale(state: DeviceState, beat: Observation, sent: datetime) -> bool:
