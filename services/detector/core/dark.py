@@ -78,7 +78,7 @@ def ended_by_beat(dark: Dark, beat: Observation, began: datetime | None, known_d
     arrival = beat.at if dark.end_hi is None else dark.end_hi
     same_boot = beat.boot == dark.boot
     if dark.by_sensor:
-        if same_boot or began is None:
+        if same_boot or began is None or (known_dark_at is not None and known_dark_at >= began):
             return _ended(dark, known_dark_at or dark.start_lo, arrival, at, Cause.POWER)
         # On a battery it outlived the mains for a while; then it went too.
         return _ended(dark, max(began - BOOT_TIME, known_dark_at or dark.start_lo), began, at, Cause.POWER)

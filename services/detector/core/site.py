@@ -85,7 +85,9 @@ def judge(site: SiteState, place: Place, devices: Devices, now: datetime, watch:
 
 
 def frozen(site: SiteState, at: datetime) -> SiteState:
-    """The site when we went blind: its debounce stands still."""
+    """The site when we went blind: its debounce stands still, and what waits for other devices waits anew."""
+    if site.dips_at is not None:
+        site = replace(site, dips_at=None)
     if site.pending is None or site.pending_at is None:
         return site
     return replace(site, pending_at=None, pending_for=max(at - site.pending_at, timedelta(0)))
