@@ -61,13 +61,19 @@ def device_account(device_id: str, generation: int) -> Account:
 
 
 def integrator_account(name: str, generation: int) -> Account:
-    """Somebody else's program: reads what is public, writes nothing.
+    """Somebody else's program: reads the sites, and whether a detector watches them; may say that it has started.
 
     It too is bound to one client id: under a board's it would throw that board off, and the broker would publish the
     board's will.
     """
     username = f"key.{name}"
-    return Account(username, generation, subscribe=("svitlo/sites/#", "homeassistant/#"), client_id=username)
+    return Account(
+        username,
+        generation,
+        publish=(topics.HOME_ASSISTANT_STATUS,),
+        subscribe=("svitlo/sites/#", "homeassistant/#", topics.service("detector", "+")),
+        client_id=username,
+    )
 
 
 _DEVICES = tuple(
@@ -83,7 +89,7 @@ _SERVICE_RIGHTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             topics.home_assistant_config("x").replace("svitlo_x", "+"),
             topics.echo("+"),
         ),
-        (*_DEVICES, topics.echo("+"), "homeassistant/status"),
+        (*_DEVICES, topics.echo("+"), topics.service("detector", "+"), topics.HOME_ASSISTANT_STATUS),
     ),
     "notifier": ((), (topics.site("+", SiteChannel.EVENT),)),
     "api": ((), ("svitlo/services/+/+",)),
