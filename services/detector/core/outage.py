@@ -49,8 +49,8 @@ class Outage(Struct, frozen=True, omit_defaults=True):
 
     @property
     def reviewed(self) -> bool:
-        """Whether every member has come back and nothing is left that could change what is said of it."""
-        return all(dark.settled for dark in self.members.values())
+        """Whether every member has come back and said why: nothing can change any more."""
+        return all(dark.settled and dark.cause is not Cause.PRESUMED for dark in self.members.values())
 
 
 class Bounds(Struct, frozen=True):

@@ -1,0 +1,263 @@
+"""What a board's return says of the outage: its cause, its times, and what was reported wrongly."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec import UNSET
+
+from services.detector.core.device import Liveness
+from services.detector.core.observation import ObservationKind
+from services.detector.core.place import Place, Rule
+from svitlo.contracts import Cause, Change, EventKind, JournalKind, PowerState, ResetCause
+from tests.support.world import POWER_ON, World, after, home
+
+WATCHDOG = ResetCause.WATCHDOG
+
+
+def told(world: World) -> list[tuple[str, str, object]]:
+    return [(event.kind.value, event.cause.value, event.change) for event in world.log]
+
+
+@pytest.mark.parametrize("reset", [ResetCause.POWER_ON, ResetCause.BROWNOUT])
+def test_a_new_boot_after_a_power_reset_confirms_the_outage(reset: ResetCause) -> None:
+    world = home().beat(boots=41).at(300).beat(boot="b2", boots=42, uptime=20, reset=reset)
+    assert told(world) == [
+        ("power_lost", "presumed", UNSET),
+        ("power_restored", "power", UNSET),
+        ("outage_revised", "power", Change.CONFIRMED),
+    ]
+    outage = world.outages[0]
+    assert (outage.cause, outage.rev, outage.retracted_at) == (Cause.POWER, 2, None)
+    assert (outage.ended_lo, outage.ended_hi) == (after(270), after(280))
+
+
+def test_a_revision_bears_the_id_of_what_it_revises() -> None:
+    world = home().beat(boots=41).at(300).beat(boot="b2", boots=42, uptime=20, reset=POWER_ON)
+    lost, _, revised = world.log
+    assert (revised.id, revised.rev, revised.outage_id) == (lost.id, 2, lost.outage_id)
+    assert (lost.rev, revised.occurred_lo) == (1, after(0))
+
+
+def test_the_same_boot_that_ran_all_along_takes_the_outage_back_as_network() -> None:
+    world = World({"home": ("d1",)}).begin().beat(uptime=1000).at(300).beat(conn=2, uptime=1300)
+    assert told(world)[1:] == [
+        ("power_restored", "network", UNSET),
+        ("outage_revised", "network", Change.RETRACTED),
+    ]
+    assert world.outages[0].retracted_at == after(300)
+    assert world.power() is PowerState.ON
+
+
+def test_after_a_retraction_the_power_is_on_since_before() -> None:
+    world = home().beat(uptime=1000).at(300).beat(conn=2, uptime=1300)
+    assert world.fleet.sites["home"].since == after(0)
+
+
+def test_a_board_that_restarted_itself_takes_the_outage_back_as_device() -> None:
+    world = home().beat(boots=41).at(300).beat(boot="b2", boots=42, uptime=5, reset=WATCHDOG)
+    assert told(world)[-1] == ("outage_revised", "device", Change.RETRACTED)
+
+
+def test_a_fault_after_several_boots_decides_nothing() -> None:
+    """Between the two boots there was another, and nobody knows why it began."""
+    world = home().beat(boots=41).at(300).beat(boot="b2", boots=43, uptime=5, reset=WATCHDOG)
+    assert told(world) == [("power_lost", "presumed", UNSET), ("power_restored", "presumed", UNSET)]
+
+
+def test_several_boots_leave_open_when_the_power_came_back() -> None:
+    world = home().beat(boots=41).at(300).beat(boot="b2", boots=44, uptime=5, reset=POWER_ON)
+    outage = world.outages[0]
+    assert (outage.cause, outage.ended_lo, outage.ended_hi) == (Cause.POWER, after(0), after(295))
+
+
+def test_an_unknown_reset_leaves_the_cause_presumed() -> None:
+    world = home().beat(boots=41).at(300).beat(boot="b2", boots=42, uptime=5)
+    assert world.outages[0].cause is Cause.PRESUMED
+
+
+def test_one_board_that_ran_all_along_proves_power_for_its_site() -> None:
+    """Of two silent boards one was cut off by its router, the other's plug was pulled."""
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1).beat("d2", uptime=500)
+    world.at(300).beat("d1", boot="b2", boots=2, uptime=9, reset=POWER_ON)
+    assert world.outages[0].cause is Cause.POWER
+    world.at(320).beat("d2", conn=2, uptime=820)
+    assert (world.outages[0].cause, world.outages[0].retracted_at) == (Cause.NETWORK, after(320))
+    assert [event.rev for event in world.log if event.kind is EventKind.OUTAGE_REVISED] == [2, 3]
+
+
+def test_where_all_must_live_one_lost_router_is_no_excuse_for_a_dead_board() -> None:
+    place = Place(devices={"d1": 1, "d2": 1}, rule=Rule.ALL)
+    world = World({"home": place}).begin().beat("d1", boots=1).beat("d2", uptime=500)
+    world.at(300).beat("d2", conn=2, uptime=800).at(310).beat("d2", conn=2)
+    assert world.power() is PowerState.OFF
+    world.beat("d1", boot="b2", boots=2, uptime=2, reset=POWER_ON)
+    assert (world.outages[0].cause, world.outages[0].retracted_at) == (Cause.POWER, None)
+
+
+def test_a_mains_sensor_knows_the_cause_at_once() -> None:
+    world = home().beat(mains=True).at(4).say(ObservationKind.MAINS_LOST)
+    assert world.started.cause is Cause.POWER
+
+
+def test_a_board_on_its_battery_bounds_the_return_by_its_own_words() -> None:
+    world = home().beat(mains=True).at(4).beat(mains=False).at(60).beat(mains=False).at(70).beat(mains=True)
+    event = world.ended
+    assert (event.occurred_lo, event.occurred_hi, event.cause) == (after(60), after(70), Cause.POWER)
+
+
+def test_silence_first_and_the_sensor_afterwards_is_power_too() -> None:
+    world = home().beat(mains=True).at(40).beat(conn=2, mains=False)
+    assert world.power() is PowerState.OFF
+    world.at(50).beat(conn=2, mains=True)
+    assert world.outages[0].cause is Cause.POWER
+
+
+def test_the_journal_of_a_board_with_a_battery_tells_a_cut_from_a_dead_router() -> None:
+    """Same boot, uptime without a gap - but the mains was gone, and the router with it."""
+    world = home().beat(uptime=100, mains=True).at(300).beat(conn=2, uptime=400, mains=True)
+    assert told(world)[-1] == ("power_restored", "presumed", UNSET)
+    world.say(ObservationKind.JOURNAL, notes=((5, JournalKind.MAINS_LOST), (280, JournalKind.MAINS_BACK)))
+    assert told(world)[-1] == ("outage_revised", "power", Change.CONFIRMED)
+    outage = world.outages[0]
+    assert outage.started_lo <= after(5) <= outage.started_hi
+    assert outage.started_hi - outage.started_lo <= timedelta(seconds=6)
+    assert outage.ended_hi is not None
+    assert outage.ended_lo is not None
+    assert outage.ended_lo <= after(280) <= outage.ended_hi
+
+
+def test_a_journal_that_knows_of_no_cut_leaves_the_router() -> None:
+    world = home().beat(uptime=100, mains=True).at(300).beat(conn=2, uptime=400, mains=True)
+    world.say(ObservationKind.JOURNAL, notes=((1, JournalKind.NET_LOST), (298, JournalKind.NET_BACK)))
+    assert told(world)[-1] == ("outage_revised", "network", Change.RETRACTED)
+
+
+def test_without_a_journal_a_board_with_a_sensor_is_believed_after_a_moment() -> None:
+    world = home().beat(uptime=100, mains=True).at(300).beat(conn=2, uptime=400, mains=True)
+    world.at(309).beat(conn=2, mains=True)
+    assert told(world)[-1] == ("power_restored", "presumed", UNSET)
+    world.at(310)
+    assert told(world)[-1] == ("outage_revised", "network", Change.RETRACTED)
+
+
+def test_a_journal_that_comes_before_the_heartbeat_is_kept_for_it() -> None:
+    world = home().beat(uptime=100, mains=True).at(300).say(ObservationKind.BIRTH, conn=2)
+    world.say(ObservationKind.JOURNAL, notes=((5, JournalKind.MAINS_LOST), (280, JournalKind.MAINS_BACK)))
+    world.at(300.5).beat(conn=2, uptime=400, mains=True)
+    assert world.outages[0].cause is Cause.POWER
+
+
+def test_a_journal_of_a_lost_network_decides_where_the_board_tells_no_uptime() -> None:
+    world = home().beat().at(300).beat(conn=2)
+    assert told(world)[-1] == ("power_restored", "presumed", UNSET)
+    world.say(ObservationKind.JOURNAL, notes=((3, JournalKind.NET_LOST),))
+    assert (world.outages[0].cause, world.outages[0].retracted_at) == (Cause.NETWORK, after(300))
+
+
+def test_a_birth_without_a_heartbeat_is_explained_by_the_heartbeat_that_follows() -> None:
+    world = home().beat(boots=41).at(300).say(ObservationKind.BIRTH, boot="b2").at(302)
+    assert told(world)[-1] == ("power_restored", "presumed", UNSET)
+    world.beat(boot="b2", boots=42, uptime=60, reset=POWER_ON)
+    assert world.outages[0].cause is Cause.POWER
+    assert (world.outages[0].ended_lo, world.outages[0].ended_hi) == (after(232), after(242))
+
+
+def test_a_heartbeat_that_was_slow_dates_the_loss_by_when_it_was_sent() -> None:
+    world = home().beat(uptime=100).at(10).beat(uptime=110).at(28).beat(uptime=120)
+    world.at(60)
+    assert after(20) <= world.outages[0].started_lo < after(20.01)
+
+
+def test_a_heartbeat_sent_before_the_loss_and_delivered_after_it_restores_nothing() -> None:
+    world = home().beat(uptime=100).at(10).beat(uptime=110).at(33)
+    assert world.power() is PowerState.OFF
+    world.at(34).beat(uptime=120)
+    assert world.liveness() is Liveness.LOST
+    assert world.events == [("power_lost", "home")]
+
+
+def test_a_blink_that_misses_no_deadline_is_momentary_and_no_outage() -> None:
+    world = home().beat(boots=41).at(9).say(ObservationKind.BIRTH, boot="b2")
+    world.beat(boot="b2", boots=42, uptime=3, reset=POWER_ON)
+    assert [event.kind for event in world.log] == [EventKind.MOMENTARY]
+    row = world.outages[0]
+    assert (row.momentary, row.cause, row.started_lo, row.ended_hi) == (True, Cause.POWER, after(0), after(6))
+    assert world.power() is PowerState.ON
+
+
+def test_a_board_restarted_by_its_watchdog_is_no_interruption() -> None:
+    world = home().beat(boots=41).at(9).beat(boot="b2", boots=42, uptime=3, reset=WATCHDOG)
+    assert world.at(15).log == []
+    assert world.outages == []
+
+
+def test_a_blink_of_one_board_while_another_ran_on_is_none_of_the_site() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1).beat("d2", boots=1)
+    world.at(9).beat("d1", boot="b2", boots=2, uptime=3, reset=POWER_ON).at(10).beat("d2", boots=1)
+    assert world.beats(100, "d2").log == []
+
+
+def test_a_blink_of_all_boards_is_one_interruption_of_the_site() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1).beat("d2", boots=1)
+    world.at(9).beat("d1", boot="b2", boots=2, uptime=3, reset=POWER_ON)
+    world.at(12).beat("d2", boot="c2", boots=2, uptime=6, reset=POWER_ON)
+    assert [event.kind for event in world.log] == [EventKind.MOMENTARY]
+    assert (world.outages[0].started_lo, world.outages[0].ended_hi) == (after(0), after(6))
+
+
+def test_an_outage_shorter_than_the_debounce_is_kept_as_momentary() -> None:
+    place = Place(devices={"d1": 1}, confirm_off=timedelta(minutes=5))
+    world = World({"home": place}).begin().beat(boots=1).at(100).beat(boot="b2", boots=2, uptime=9, reset=POWER_ON)
+    assert [event.kind for event in world.log] == [EventKind.MOMENTARY]
+
+
+def blind(world: World, since: float, until: float) -> World:
+    world.at(since)
+    world.fleet.link_down(world.now)
+    world.now = after(until)
+    return world.see()
+
+
+def test_an_outage_that_came_and_went_while_we_were_blind_is_reconstructed() -> None:
+    world = blind(home().beat(boots=41), 2, 3600)
+    world.at(3605).beat(boot="b2", boots=42, uptime=1000, reset=POWER_ON)
+    assert [(event.kind.value, event.reconstructed, event.cause) for event in world.log] == [
+        ("power_lost", True, Cause.POWER),
+        ("power_restored", True, Cause.POWER),
+    ]
+    row = world.outages[0]
+    assert (row.reconstructed, row.momentary) == (True, False)
+    assert (row.started_lo, row.started_hi) == (after(0), after(2605))
+    assert (row.ended_lo, row.ended_hi) == (after(2595), after(2605))
+    assert world.fleet.sites["home"].since == after(2605)
+
+
+def test_a_site_with_a_board_that_ran_on_had_no_outage_while_we_were_blind() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=41).beat("d2", uptime=50)
+    blind(world, 2, 3600).at(3605).beat("d1", boot="b2", boots=42, uptime=1000, reset=POWER_ON)
+    assert world.outages == []
+    world.at(3608).beat("d2", uptime=3658)
+    assert world.beats(3700, "d2").log == []
+    assert world.outages == []
+
+
+def test_a_reconstruction_waits_for_the_other_boards_but_not_for_ever() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=41).beat("d2", uptime=50)
+    blind(world, 2, 3600).at(3605).beat("d1", boot="b2", boots=42, uptime=1000, reset=POWER_ON)
+    world.beats(3700, "d1", boot="b2", boots=42)
+    assert world.liveness("d2") is Liveness.LOST
+    assert [row.reconstructed for row in world.outages] == [True]
+
+
+def test_a_watchdog_bite_while_we_were_blind_is_nothing() -> None:
+    world = blind(home().beat(boots=41), 2, 3600)
+    world.at(3605).beat(boot="b2", boots=42, uptime=1000, reset=WATCHDOG)
+    assert (world.log, world.outages) == ([], [])
+
+
+def test_a_short_blink_while_we_were_blind_is_momentary() -> None:
+    world = blind(home().beat(boots=41), 2, 9)
+    world.at(11).beat(boot="b2", boots=42, uptime=5, reset=POWER_ON)
+    assert [event.kind for event in world.log] == [EventKind.MOMENTARY]

@@ -1,0 +1,200 @@
+"""From the votes of its devices to the power of a site, and from sites to those above them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from services.detector.core.effects import SiteChanged
+from services.detector.core.observation import ObservationKind
+from services.detector.core.place import Place, Rule, Verdict, Vote, decide
+from svitlo.contracts import ChildTally, PowerState, SiteStateWord
+from tests.support.world import World, home
+
+A, D, U, N = Vote.ALIVE, Vote.DEAD, Vote.UNSEEN, Vote.ABSTAINS
+ON, OFF, UNKNOWN, HOLD = Verdict.ON, Verdict.OFF, Verdict.UNKNOWN, Verdict.HOLD
+
+
+@pytest.mark.parametrize(
+    ("rule", "k", "votes", "verdict"),
+    [
+        (Rule.ANY, 1, (A, D, D), ON),
+        (Rule.ANY, 1, (D, D, D), OFF),
+        (Rule.ANY, 1, (D, U, N), HOLD),
+        (Rule.ANY, 1, (D, N, N), OFF),
+        (Rule.ANY, 1, (N, N, N), UNKNOWN),
+        (Rule.ALL, 1, (A, A, A), ON),
+        (Rule.ALL, 1, (A, A, N), ON),
+        (Rule.ALL, 1, (A, A, D), OFF),
+        (Rule.ALL, 1, (A, U, D), OFF),
+        (Rule.ALL, 1, (A, A, U), HOLD),
+        (Rule.MAJORITY, 1, (A, A, D), ON),
+        (Rule.MAJORITY, 1, (A, A, U), ON),
+        (Rule.MAJORITY, 1, (A, D, D), OFF),
+        (Rule.MAJORITY, 1, (A, D, U), HOLD),
+        (Rule.MAJORITY, 1, (A, D, N), OFF),
+        (Rule.K, 2, (A, A, D), ON),
+        (Rule.K, 2, (A, D, D), OFF),
+        (Rule.K, 2, (A, U, D), HOLD),
+        (Rule.K, 2, (A, N, N), UNKNOWN),
+    ],
+)
+def test_the_rule_over_votes_of_equal_weight(rule: Rule, k: int, votes: tuple[Vote, ...], verdict: Verdict) -> None:
+    place = Place(devices={"a": 1, "b": 1, "c": 1}, rule=rule, k=k)
+    assert decide(place, dict(zip("abc", votes, strict=True))) is verdict
+
+
+@pytest.mark.parametrize(
+    ("rule", "k", "votes", "verdict"),
+    [
+        (Rule.MAJORITY, 1, (A, D, D), ON),
+        (Rule.MAJORITY, 1, (D, A, A), OFF),
+        (Rule.K, 3, (A, D, D), ON),
+        (Rule.K, 3, (D, A, A), OFF),
+        (Rule.ANY, 1, (D, D, A), ON),
+    ],
+)
+def test_weights_count(rule: Rule, k: int, votes: tuple[Vote, ...], verdict: Verdict) -> None:
+    place = Place(devices={"a": 3, "b": 1, "c": 1}, rule=rule, k=k)
+    assert decide(place, dict(zip("abc", votes, strict=True))) is verdict
+
+
+def three(rule: Rule, k: int = 1) -> World:
+    world = World({"home": Place(devices={"d1": 1, "d2": 1, "d3": 1}, rule=rule, k=k)}).begin()
+    return world.beat("d1").beat("d2").beat("d3")
+
+
+def test_a_majority_goes_off_with_its_second_board_and_comes_back_with_it() -> None:
+    world = three(Rule.MAJORITY).beats(20, "d2", "d3")
+    assert world.beats(30, "d2", "d3").power() is PowerState.ON
+    assert world.beats(60, "d3").power() is PowerState.OFF
+    assert world.beat("d2").power() is PowerState.ON
+
+
+def test_all_goes_off_with_its_first_board() -> None:
+    world = three(Rule.ALL).beats(30, "d1", "d2")
+    assert world.power() is PowerState.OFF
+    assert [item.device for item in world.started.evidence] == ["d3"]
+
+
+def test_the_loss_of_a_majority_is_dated_by_the_board_that_tipped_it() -> None:
+    world = three(Rule.MAJORITY).beats(50, "d3").at(50)
+    event = world.started
+    assert (event.occurred_lo - event.occurred_hi) == timedelta(seconds=-23)
+
+
+def test_a_site_has_a_debounce_of_its_own() -> None:
+    slow = Place(devices={"d1": 1}, confirm_off=timedelta(seconds=60), confirm_on=timedelta(seconds=30))
+    world = World({"home": slow, "shed": ("d1",)}).begin().beat().at(23)
+    assert (world.power("home"), world.power("shed")) == (PowerState.ON, PowerState.OFF)
+    assert world.at(83).power("home") is PowerState.OFF
+    world.at(90).beat()
+    assert (world.power("home"), world.power("shed")) == (PowerState.OFF, PowerState.ON)
+    assert world.beats(120).power("home") is PowerState.ON
+
+
+def test_a_debounce_goes_on_after_a_blind_span_where_it_stood() -> None:
+    slow = Place(devices={"d1": 1}, confirm_off=timedelta(seconds=60))
+    world = World({"home": slow}).begin().beat().at(43)
+    world.fleet.link_down(world.now, "stall")
+    world.at(1000).see()
+    assert world.at(1039).power() is PowerState.ON
+    assert world.at(1040).power() is PowerState.OFF
+
+
+def test_a_changed_rule_is_no_outage() -> None:
+    world = three(Rule.ANY).beats(60, "d1")
+    world.register({"home": Place(devices={"d1": 1, "d2": 1, "d3": 1}, rule=Rule.ALL)})
+    assert world.power() is PowerState.UNKNOWN
+    assert world.beats(100, "d1").events == []
+
+
+def block() -> World:
+    sites = {
+        "block": Place(),
+        "east": Place(devices={"d1": 1}, parent="block"),
+        "west": Place(devices={"d2": 1}, parent="block"),
+    }
+    return World(sites).begin().beat("d1").beat("d2")
+
+
+def test_a_parent_shows_how_many_of_its_sites_are_off() -> None:
+    world = block()
+    assert world.shown("block") is SiteStateWord.ON
+    world.beats(40, "d1")
+    assert (world.shown("block"), world.power("block")) == (SiteStateWord.PARTIAL, PowerState.ON)
+    assert world.fleet.sites["block"].children == ChildTally(total=2, on=1, partial=0, off=1, unknown=0)
+
+
+def test_a_parent_without_boards_is_off_with_the_last_of_its_sites_and_tells_nothing_itself() -> None:
+    world = block().beats(40, "d1").at(80)
+    assert (world.shown("block"), world.power("block")) == (SiteStateWord.OFF, PowerState.OFF)
+    assert [site for _, site in world.events] == ["west", "east"]
+    world.beat("d2")
+    assert world.shown("block") is SiteStateWord.PARTIAL
+
+
+def test_partial_reaches_the_top() -> None:
+    sites = {
+        "region": Place(),
+        "block": Place(parent="region"),
+        "east": Place(devices={"d1": 1}, parent="block"),
+        "west": Place(devices={"d2": 1}, parent="block"),
+        "villa": Place(devices={"d3": 1}, parent="region"),
+    }
+    world = World(sites).begin().beat("d1").beat("d2").beat("d3").beats(40, "d1", "d3")
+    assert world.shown("region") is SiteStateWord.PARTIAL
+    assert world.fleet.sites["region"].children == ChildTally(total=2, on=1, partial=1, off=0, unknown=0)
+
+
+def test_a_parent_with_a_board_of_its_own_has_its_own_power() -> None:
+    sites = {"block": Place(devices={"d1": 1}), "west": Place(devices={"d2": 1}, parent="block")}
+    world = World(sites).begin().beat("d1").beat("d2").beats(40, "d1")
+    assert (world.power("block"), world.shown("block")) == (PowerState.ON, SiteStateWord.PARTIAL)
+
+
+def test_a_parent_is_published_when_a_site_under_it_changes() -> None:
+    world = block()
+    world.effects.clear()
+    world.beats(40, "d1")
+    assert "block" in {effect.site for effect in world.effects if isinstance(effect, SiteChanged)}
+
+
+def test_a_cycle_of_parents_ends() -> None:
+    world = World({"a": Place(parent="b"), "b": Place(parent="a", devices={"d1": 1})}).begin().beat()
+    assert world.power("b") is PowerState.ON
+
+
+def test_power_while_a_sensor_says_there_is_no_mains_is_backup() -> None:
+    """One board on the grid, one behind the inverter."""
+    world = World({"home": ("grid", "backup")}).begin().beat("grid", mains=True).beat("backup")
+    world.at(5).say(ObservationKind.MAINS_LOST, "grid").at(6).beat("backup")
+    assert (world.power(), world.shown()) == (PowerState.ON, SiteStateWord.BACKUP)
+    world.at(9).beat("grid", mains=True)
+    assert world.shown() is SiteStateWord.ON
+
+
+def test_a_dead_board_is_found_by_a_detector_that_is_restarted_again_and_again() -> None:
+    """Each start gives boards time to come back; that must not hide a board that is silent through all of them."""
+    world = home().beat()
+    stop = 5.0
+    for _ in range(5):
+        world.at(stop)
+        again = World({"home": ("d1",)})
+        again.now, again.effects = world.now, world.effects
+        again.fleet.restore(world.fleet.devices, world.fleet.sites, world.now, world.fleet.watch.since)
+        world = again.begin()
+        stop += 30
+    assert ("power_lost", "home") in world.events
+
+
+def test_a_living_board_is_not_lost_however_often_the_detector_is_restarted() -> None:
+    world = home().beat()
+    for number in range(1, 40):
+        world.at(number * 10 - 1)
+        again = World({"home": ("d1",)})
+        again.now, again.effects = world.now, world.effects
+        again.fleet.restore(world.fleet.devices, world.fleet.sites, world.now, world.fleet.watch.since)
+        world = again.begin().at(number * 10).beat(seq=number + 1000)
+    assert world.events == []

@@ -1,0 +1,240 @@
+"""What of the truth is told, and when: maintenance, flapping, and many boards at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec import UNSET
+
+from services.detector.core.observation import ObservationKind
+from services.detector.core.place import Place
+from svitlo.contracts import Area, EventKind, PowerEvent, PowerState, SiteStateWord
+from tests.support.world import POWER_ON, World, after, home
+
+
+def kinds(world: World) -> list[str]:
+    return [event.kind.value for event in world.log]
+
+
+def worked_on(start: float, end: float) -> World:
+    place = Place(devices={"d1": 1}, maintenance=((after(start), after(end)),))
+    return World({"home": place}).begin().beat(boots=1)
+
+
+def returns(world: World, boots: int) -> World:
+    return world.beat(boot=f"b{boots}", boots=boots, uptime=1, reset=POWER_ON)
+
+
+def test_maintenance_is_shown_and_measured_and_not_told() -> None:
+    world = worked_on(10, 1000)
+    assert world.shown() is SiteStateWord.ON
+    assert world.at(10).shown() is SiteStateWord.MAINTENANCE
+    world.at(60)
+    assert (world.power(), world.shown(), kinds(world)) == (PowerState.OFF, SiteStateWord.MAINTENANCE, [])
+    returns(world.at(500), 2)
+    assert world.beats(1200, boot="b2", boots=2).log == []
+    assert [(row.maintenance, row.over, row.cause.value) for row in world.outages] == [(True, True, "power")]
+    assert world.shown() is SiteStateWord.ON
+
+
+def test_an_outage_told_before_is_not_told_again_at_the_end() -> None:
+    world = worked_on(100, 1000).at(60)
+    assert kinds(world) == ["power_lost"]
+    assert kinds(world.at(2000)) == ["power_lost"]
+    assert world.shown() is SiteStateWord.OFF
+
+
+def test_an_outage_that_outlasts_the_maintenance_is_told_at_its_end() -> None:
+    world = worked_on(10, 1000).at(999)
+    assert kinds(world) == []
+    world.at(1000)
+    assert kinds(world) == ["power_lost"]
+    assert (world.started.occurred_lo, world.started.detected_at) == (after(0), after(23))
+    assert kinds(returns(world.at(1100), 2)) == ["power_lost", "power_restored", "outage_revised"]
+
+
+def test_power_that_came_back_during_maintenance_is_told_at_its_end_to_those_who_knew_it_off() -> None:
+    world = returns(worked_on(100, 1000).at(200), 2)
+    assert kinds(world) == ["power_lost"]
+    world.beats(1000, boot="b2", boots=2)
+    assert kinds(world) == ["power_lost", "power_restored", "outage_revised"]
+    assert world.ended.detected_at == after(200)
+
+
+def test_windows_that_touch_are_one_silence() -> None:
+    place = Place(devices={"d1": 1}, maintenance=((after(10), after(50)), (after(50), after(90))))
+    world = World({"home": place}).begin().beat().at(89)
+    assert kinds(world) == []
+    assert kinds(world.at(90)) == ["power_lost"]
+
+
+def blinks(world: World, times: int, *, every: float = 60) -> World:
+    """Power goes for half a minute, again and again."""
+    start = (world.now - after(0)).total_seconds()
+    for number in range(times):
+        world.at(start + number * every).beat(boot=f"b{number}", boots=number + 1, uptime=0, reset=POWER_ON)
+        world.at(start + number * every + 30)
+    return world
+
+
+def test_power_that_comes_and_goes_is_told_once_and_then_summed_up() -> None:
+    world = blinks(home(), 12)
+    told = kinds(world)
+    assert told.count("unstable") == 1
+    assert told[-1] == "unstable"
+    assert told.count("power_lost") == 2
+    assert sum(not row.momentary for row in world.outages) == 12
+    world.beat(boot="z", boots=13, uptime=0, reset=POWER_ON)
+    world.beats(1200, boot="z", boots=13)
+    loud = [event for event in world.log if event.quiet is UNSET]
+    assert loud[-1].kind is EventKind.STABLE
+    summary = loud[-1].flapping
+    assert summary is not UNSET
+    assert (summary.power, summary.changes) == (PowerState.ON, 24)
+    assert 500 < summary.off_s < 720
+
+
+def test_the_log_is_whole_again_after_an_unstable_time() -> None:
+    """Who follows losses and returns alone is left with the truth: what is owed is logged quietly."""
+    world = blinks(home(), 12)
+    world.beat(boot="z", boots=13, uptime=0, reset=POWER_ON).beats(1200, boot="z", boots=13)
+    state: dict[object, EventKind] = {}
+    for event in world.log:
+        if event.kind in (EventKind.POWER_LOST, EventKind.POWER_RESTORED):
+            state[event.outage_id] = event.kind
+    assert set(state.values()) == {EventKind.POWER_RESTORED}
+
+
+def test_an_unstable_site_that_stays_off_says_so_in_its_summary() -> None:
+    world = blinks(home(), 12).at(1300)
+    stable = world.log[-2:]
+    assert [event.kind for event in stable] == [EventKind.STABLE, EventKind.POWER_LOST]
+    assert stable[0].flapping is not UNSET
+    assert stable[0].flapping.power is PowerState.OFF
+    assert stable[1].quiet is True
+    returns(world, 99)
+    assert kinds(world)[-2:] == ["power_restored", "outage_revised"]
+
+
+def test_two_outages_in_ten_minutes_are_told_as_they_are() -> None:
+    world = blinks(home(), 2).beat(boot="z", boots=13, uptime=0, reset=POWER_ON)
+    assert kinds(world).count("unstable") == 0
+    assert kinds(world).count("power_restored") == 2
+
+
+def district(homes: int, others: int = 0) -> World:
+    sites = {f"home-{n}": (f"d{n}",) for n in range(homes)} | {f"far-{n}": (f"f{n}",) for n in range(others)}
+    world = World(sites).begin()
+    for n in range(homes):
+        world.beat(f"d{n}", boots=1)
+    for n in range(others):
+        world.beat(f"f{n}", boots=1)
+    return world
+
+
+def lost(world: World) -> list[PowerEvent]:
+    return [event for event in world.log if event.kind is EventKind.POWER_LOST]
+
+
+def test_when_half_of_all_boards_vanish_the_state_follows_at_once_and_alerts_wait() -> None:
+    world = district(6, 6).beats(40, *(f"f{n}" for n in range(6)))
+    assert {world.power(f"home-{n}") for n in range(6)} == {PowerState.OFF}
+    assert lost(world) == []
+    world.beats(60, *(f"f{n}" for n in range(6)))
+    assert len(lost(world)) == 6
+    areas = {event.area for event in lost(world)}
+    assert len(areas) == 1
+    area = areas.pop()
+    assert isinstance(area, Area)
+    assert area.sites == 6
+
+
+def test_boards_that_come_back_within_the_wait_were_never_off() -> None:
+    """The broker dropped half of its clients; they were back in seconds."""
+    world = district(0).register({f"home-{n}": (f"d{n}",) for n in range(6)})
+    for n in range(6):
+        world.beat(f"d{n}", uptime=1000)
+    world.at(30)
+    for n in range(6):
+        world.beat(f"d{n}", conn=2, uptime=1030)
+    for moment in range(40, 100, 10):
+        world.at(moment)
+        for n in range(6):
+            world.beat(f"d{n}", conn=2, uptime=1000 + moment)
+    assert world.log == []
+    assert {row.retracted_at for row in world.outages} == {after(30)}
+
+
+def test_a_real_outage_shorter_than_the_wait_is_told_with_its_end() -> None:
+    world = district(6).at(30)
+    for n in range(6):
+        world.beat(f"d{n}", boot="b2", boots=2, uptime=2, reset=POWER_ON)
+    assert world.log == []
+    for moment in (40, 50):
+        world.at(moment)
+        for n in range(6):
+            world.beat(f"d{n}", boot="b2", boots=2)
+    assert kinds(world).count("power_lost") == kinds(world).count("power_restored") == 6
+
+
+def test_less_than_half_do_not_wait() -> None:
+    others = [f"f{n}" for n in range(12)]
+    assert len(lost(district(5, 12).beats(30, *others))) == 5
+
+
+def test_fewer_than_five_do_not_wait() -> None:
+    assert len(lost(district(4).at(24))) == 4
+
+
+def test_a_mains_sensor_needs_no_second_opinion() -> None:
+    world = district(6).at(5)
+    for n in range(6):
+        world.say(ObservationKind.MAINS_LOST, f"d{n}")
+    assert len(lost(world)) == 6
+
+
+def test_alerts_wait_longer_when_our_link_breaks_meanwhile() -> None:
+    """First the boards vanish, then the broker: it was the broker."""
+    world = district(0).register({f"home-{n}": (f"d{n}",) for n in range(6)})
+    for n in range(6):
+        world.beat(f"d{n}", uptime=1000)
+    world.at(30)
+    world.fleet.link_down(world.now)
+    world.now = after(60)
+    world.see().at(90)
+    assert world.log == []
+    for n in range(6):
+        world.beat(f"d{n}", conn=2, uptime=1090)
+    for moment in range(100, 200, 10):
+        world.at(moment)
+        for n in range(6):
+            world.beat(f"d{n}", conn=2, uptime=1000 + moment)
+    assert world.log == []
+
+
+def test_a_reconstructed_outage_within_maintenance_is_kept_and_not_told() -> None:
+    world = worked_on(-10, 5000).at(2)
+    world.fleet.link_down(world.now)
+    world.now = after(3600)
+    world.see().at(3605).beat(boot="b2", boots=2, uptime=1000, reset=POWER_ON)
+    world.beats(6000, boot="b2", boots=2)
+    assert world.log == []
+    assert [(row.reconstructed, row.maintenance) for row in world.outages] == [(True, True)]
+
+
+def test_a_renamed_site_keeps_its_outage() -> None:
+    world = home().beat(boots=1).at(60)
+    world.fleet.rename("home", "house")
+    world.register({"house": ("d1",)})
+    returns(world.at(100), 2)
+    assert [(event.kind.value, event.site) for event in world.log][:2] == [
+        ("power_lost", "home"),
+        ("power_restored", "house"),
+    ]
+    assert world.log[0].outage_id == world.log[1].outage_id
+
+
+def test_a_site_with_nothing_owed_releases_nothing() -> None:
+    world = World({"home": Place(devices={"d1": 1}, confirm_off=timedelta(seconds=5))}).begin().beat()
+    assert world.beats(100).effects
+    assert world.log == []
