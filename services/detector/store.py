@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -194,32 +193,30 @@ async def save_tick(session: AsyncSession, now: datetime, since: datetime | None
     await session.execute(_SAVE_TICK, {"service": TICK, "at": now, "since": since, "details": details.decode()})
 
 
-def chunks(states: Mapping[str, tuple[DeviceState, datetime | None]]) -> Iterator[dict[str, Any]]:
-    """The parameters of `save_devices`, so many devices at a time."""
+async def save_devices(
+    session: AsyncSession, states: Mapping[str, tuple[DeviceState, datetime | None]], now: datetime
+) -> None:
+    """Store device states and when each is due; ids that are no longer registered are passed over."""
     # In order of id, so that two writers cannot lock each other out.
-    rest = iter(sorted(states.items()))
-    while pairs := list(islice(rest, CHUNK)):
-        found = [state for _, (state, _) in pairs]
-        yield {
-            "device_id": [name for name, _ in pairs],
-            "liveness": [state.liveness.value for state in found],
-            "boot": [state.boot for state in found],
-            "previous_boot": [state.previous_boot for state in found],
-            "conn": [state.conn for state in found],
-            "seq": [state.seq for state in found],
-            "interval_s": [state.interval_s for state in found],
-            "last_proof_at": [state.last_proof_at for state in found],
-            "lost_at": [state.lost_at for state in found],
-            "lost_by": [state.lost_by.value if state.lost_by else None for state in found],
-            "paused_at": [state.paused_at for state in found],
-            "deadline_at": [deadline for _, (_, deadline) in pairs],
-            "memory": [msgspec.json.encode(state).decode() for state in found],
-        }
-
-
-async def save_devices(session: AsyncSession, columns: dict[str, Any], now: datetime) -> None:
-    """Store one chunk of device states; ids that are no longer registered are passed over."""
-    await session.execute(_SAVE_DEVICES, columns | {"updated_at": [now for _ in columns["device_id"]]})
+    pairs = sorted(states.items())
+    found = [state for _, (state, _) in pairs]
+    columns: dict[str, list[Any]] = {
+        "device_id": [name for name, _ in pairs],
+        "liveness": [state.liveness.value for state in found],
+        "boot": [state.boot for state in found],
+        "previous_boot": [state.previous_boot for state in found],
+        "conn": [state.conn for state in found],
+        "seq": [state.seq for state in found],
+        "interval_s": [state.interval_s for state in found],
+        "last_proof_at": [state.last_proof_at for state in found],
+        "lost_at": [state.lost_at for state in found],
+        "lost_by": [state.lost_by.value if state.lost_by else None for state in found],
+        "paused_at": [state.paused_at for state in found],
+        "deadline_at": [deadline for _, (_, deadline) in pairs],
+        "memory": [msgspec.json.encode(state).decode() for state in found],
+        "updated_at": [now for _ in pairs],
+    }
+    await session.execute(_SAVE_DEVICES, columns)
 
 
 async def save_effects(
@@ -233,8 +230,7 @@ async def save_effects(
     for effect in effects:
         match effect:
             case DeviceChanged():
-                for columns in chunks({effect.device: (effect.state, None)}):
-                    await save_devices(session, columns, now)
+                await save_devices(session, {effect.device: (effect.state, None)}, now)
             case GapSeen():
                 await session.execute(
                     _SAVE_GAP,

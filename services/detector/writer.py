@@ -124,14 +124,17 @@ class Writer:
 
         A large fleet is written a part at a time, and events that come up meanwhile go first.
         """
-        watching, states = self._watching(), dict(self._unsaved)
-        dated = {name: (state, watching.deadline_of(name)) for name, state in states.items()}
+        watching, names = self._watching(), sorted(self._unsaved)
+        states: dict[str, DeviceState] = {}
         try:
-            for columns in store.chunks(dated):
+            for start in range(0, len(names), store.CHUNK):
+                # As they are now: an event written meanwhile may have brought a newer state along.
+                states = {name: self._unsaved[name] for name in names[start : start + store.CHUNK]}
+                dated = {name: (state, watching.deadline_of(name)) for name, state in states.items()}
                 async with self._database.transaction() as session:
-                    await store.save_devices(session, columns, utc_now())
-                for name in columns["device_id"]:
-                    if self._unsaved.get(name) is states[name]:
+                    await store.save_devices(session, dated, utc_now())
+                for name, state in states.items():
+                    if self._unsaved.get(name) is state:
                         del self._unsaved[name]
                 if self._owed:
                     await self._drain()
@@ -143,7 +146,8 @@ class Writer:
             self._went(up=False, why=str(error))
         except DBAPIError:
             log.exception("the database refused %d device states; they are left out", len(states))
-            self._unsaved.clear()
+            for name in states:
+                self._unsaved.pop(name, None)
 
     async def _last_words(self) -> None:
         try:

@@ -50,6 +50,11 @@ class AreaGuard:
         self._forget(now)
         return self._hold
 
+    def rewind(self) -> None:
+        """Our clock was set back: what it saw has no times any more."""
+        self._vanished.clear()
+        self._hold = None
+
     @property
     def until(self) -> datetime | None:
         """Until when alerts wait; None while nothing unusual happens."""

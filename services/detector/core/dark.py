@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from services.detector.core.observation import Note, Observation
 from svitlo.contracts import Cause, JournalKind, ResetCause
+
+T = TypeVar("T", bound=Struct)
 
 BOOT_TIME = timedelta(seconds=10)
 """How long a board may need from power to the start of its uptime counter, with rounding and the way here."""
@@ -129,6 +132,25 @@ def noted(dark: Dark, notes: tuple[Note, ...], *, same_boot: bool) -> Dark:
     if dark.cause is Cause.PRESUMED and same_boot and dropped and not dark.unheard:
         return replace(dark, cause=Cause.NETWORK)
     return dark
+
+
+def rewound(dark: Dark, now: datetime) -> Dark:
+    """The span after our clock was set back to `now`."""
+    waiting = earlier(dark.journal_until, now + JOURNAL_WAIT)
+    return replace(clamped(dark, now, _TIMES), journal_until=waiting)
+
+
+_TIMES = ("start_lo", "start_hi", "end_lo", "end_hi", "noticed_at")
+
+
+def earlier(moment: datetime | None, now: datetime) -> datetime | None:
+    """A moment, but not after `now`."""
+    return moment if moment is None else min(moment, now)
+
+
+def clamped(thing: T, now: datetime, names: tuple[str, ...]) -> T:
+    """A thing whose times of these names are not after `now`."""
+    return replace(thing, **{name: earlier(getattr(thing, name), now) for name in names})
 
 
 def _ended(dark: Dark, lo: datetime, hi: datetime, at: datetime, cause: Cause, *, unheard: bool = False) -> Dark:

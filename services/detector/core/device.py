@@ -14,7 +14,8 @@ from functools import cache
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.detector.core.dark import Dark, ended_by_beat, ended_by_birth, noted
+from services.detector.core.dark import Dark, clamped, ended_by_beat, ended_by_birth, noted
+from services.detector.core.dark import rewound as dark_rewound
 from services.detector.core.observation import Note, Observation, ObservationKind
 from services.detector.core.policy import Policy
 from svitlo.contracts import Cause, EvidenceKind, JournalKind
@@ -202,26 +203,11 @@ def observed(state: DeviceState, watch: Watch) -> bool:
 
 def rewound(state: DeviceState, now: datetime) -> DeviceState:
     """The device after our clock was set back: nothing we hold can have happened later than `now`."""
-    return replace(
-        state,
-        will_at=None,
-        birth_at=None,
-        dark=_earlier(state.dark, now, _DARK_TIMES) if state.dark is not None else None,
-        **_clamped(state, now, _TIMES),
-    )
+    dark = dark_rewound(state.dark, now) if state.dark is not None else None
+    return replace(clamped(state, now, _TIMES), will_at=None, birth_at=None, notes=(), dark=dark)
 
 
 _TIMES = ("last_proof_at", "powered_at", "unpowered_at", "paused_at", "session_at", "began_at", "lost_at")
-_DARK_TIMES = ("start_lo", "start_hi", "end_lo", "end_hi", "noticed_at")
-
-
-def _earlier(dark: Dark, now: datetime, names: tuple[str, ...]) -> Dark:
-    return replace(dark, **_clamped(dark, now, names))
-
-
-def _clamped(thing: DeviceState | Dark, now: datetime, names: tuple[str, ...]) -> dict[str, datetime]:
-    times = {name: getattr(thing, name) for name in names}
-    return {name: min(moment, now) for name, moment in times.items() if moment is not None}
 
 
 def _journal_until(state: DeviceState) -> datetime | None:

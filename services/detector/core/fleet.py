@@ -30,9 +30,11 @@ from services.detector.core.device import (
 from services.detector.core.effects import DeviceChanged, Effect, GapSeen, SiteChanged
 from services.detector.core.judgement import Judgement
 from services.detector.core.observation import Observation, ObservationKind
+from services.detector.core.outage import Outage
 from services.detector.core.place import Place
 from services.detector.core.policy import Policy
 from services.detector.core.site import SiteState, frozen, next_boundary, shown_state
+from services.detector.core.site import rewound as site_rewound
 from svitlo.contracts import ChildTally, DeviceTally, EvidenceKind, PowerState
 
 NewId = Callable[[datetime], UUID]
@@ -101,8 +103,8 @@ class Fleet:
         for name, state in self.devices.items():
             self.devices[name] = rewound(state, now)
         for slug, site in self.sites.items():
-            if site.pending_at is not None and site.pending_at > now:
-                self.sites[slug] = replace(site, pending=None, pending_at=None)
+            self.sites[slug] = site_rewound(site, now)
+        self.guard.rewind()
         self._site_deadlines.clear()
         if self._blind_since is not None:
             self._blind_since = min(self._blind_since, now)
@@ -143,9 +145,10 @@ class Fleet:
                 effects.append(SiteChanged(site, self.sites[site]))
                 self._disregard_darks(site, place.devices)
             elif site in before:
+                self._forget_devices(site, before[site].devices.keys() - place.devices.keys())
                 self._disregard_darks(site, place.devices.keys() - before[site].devices.keys())
         for site in self._from_below(places):
-            effects += self._judge(site, now, registry=True)
+            effects += self._judge(site, now, silent=True, registry=True)
         return effects
 
     def observe(self, observation: Observation) -> list[Effect]:
@@ -155,7 +158,11 @@ class Fleet:
         if state is None:
             self.tally.unknown_device += 1
             return []
-        if self.watch.proven_at is None and not observation.retained:
+        if (
+            self.watch.proven_at is None
+            and not observation.retained
+            and observation.kind is not ObservationKind.JOURNAL  # it tells of the past anyway, and only once
+        ):
             # Not yet known to be news: what was on its way while we, or the broker, stood still carries a wrong time.
             observation = replace(observation, retained=True)
         after = observe_device(state, observation, self.watch)
@@ -166,8 +173,9 @@ class Fleet:
             return []
         effects: list[Effect] = []
         if self._moved(observation.device, state, after, observation.at, effects):
+            excused = after.liveness is Liveness.PAUSED and state.liveness is not Liveness.PAUSED
             for site in self._device_sites.get(observation.device, ()):
-                effects += self._judge(site, observation.at, changed=True)
+                effects += self._judge(site, observation.at, changed=True, silent=excused)
         return effects
 
     def tick(self, now: datetime) -> list[Effect]:
@@ -284,13 +292,15 @@ class Fleet:
         if was and after.liveness is Liveness.LOST and after.lost_by is not EvidenceKind.MAINS:
             self.guard.lost(now, self._online)
 
-    def _judge(self, slug: str, now: datetime, *, changed: bool = False, registry: bool = False) -> list[Effect]:
+    def _judge(
+        self, slug: str, now: datetime, *, changed: bool = False, silent: bool = False, registry: bool = False
+    ) -> list[Effect]:
         before, place = self.sites[slug], self.places[slug]
         devices = {name: self.devices[name] for name in place.devices}
         self._site_deadlines.pop(slug, None)
         if devices:
             judgement = Judgement(slug, before, place, devices, now, self.policy, self.watch, self.guard, self._new_id)
-            judgement.run(registry=registry)
+            judgement.run(silent=silent)
             site, effects, due = judgement.site, judgement.effects, judgement.deadline()
         else:
             site, effects, due = self._derived(before, slug, now), [], next_boundary(place, now)
@@ -352,6 +362,18 @@ class Fleet:
         if numbers:
             self.sites[slug] = replace(self.sites[slug], accounted=self.sites[slug].accounted | numbers)
 
+    def _forget_devices(self, slug: str, gone: Collection[str]) -> None:
+        """A device that leaves a site takes along what it went through; should it return, it begins anew."""
+        site = self.sites[slug]
+        if not gone:
+            return
+        self.sites[slug] = replace(
+            site,
+            accounted={name: number for name, number in site.accounted.items() if name not in gone},
+            outage=_without(site.outage, gone),
+            last=_without(site.last, gone),
+        )
+
     def _schedule(self, name: str, state: DeviceState) -> None:
         """Enter the device's next deadline unless an earlier look at it is planned already."""
         due = next_deadline(state, self.policy, self.watch)
@@ -361,6 +383,12 @@ class Fleet:
         if planned is None or due < planned:
             self._scheduled[name] = due
             heapq.heappush(self._deadlines, (due, name))
+
+
+def _without(outage: Outage | None, gone: Collection[str]) -> Outage | None:
+    if outage is None or outage.members.keys().isdisjoint(gone):
+        return outage
+    return replace(outage, members={name: dark for name, dark in outage.members.items() if name not in gone})
 
 
 def _some_off(children: ChildTally | None) -> bool:

@@ -63,11 +63,11 @@ class Judgement:
         self._guard = guard
         self._new_id = new_id
 
-    def run(self, *, registry: bool = False) -> None:
-        """Judge the site. `registry`: its devices or its rule changed, which says nothing about the power."""
+    def run(self, *, silent: bool = False) -> None:
+        """Judge the site. `silent`: what changed (the registry, a goodbye) says nothing about the power."""
         before = self.site
         self.site = judge(before, self._place, self._devices, self._now, self._watch)
-        if registry and self.site.pending is Verdict.OFF and before.pending is not Verdict.OFF:
+        if silent and self.site.pending is Verdict.OFF and before.pending is not Verdict.OFF:
             self.site = replace(self.site, pending=Verdict.UNKNOWN)
         due = due_at(self.site, self._place, self._policy)
         if due is not None and due <= self._now:
@@ -267,18 +267,17 @@ class Judgement:
             for name, device in self._devices.items()
             if device.dark is not None and device.dark.over and device.dark.number > site.accounted.get(name, 0)
         }
-        if not fresh:
-            return
-        if site.outage is not None or site.power is not PowerState.ON:
+        if not fresh or site.outage is not None or site.power is not PowerState.ON:
             self._account(fresh)
+            self._expect_dips(None)
             return
         if not force and not self._all_heard(fresh):
             at = site.dips_at or self._hearing_ends()
             if self._watch.since is None or self._now < at:
-                self.site = replace(site, dips_at=at)
+                self._expect_dips(at)
                 return
         self._account(fresh)
-        self.site = replace(self.site, dips_at=None)
+        self._expect_dips(None)
         unpowered = {name: dark for name, dark in fresh.items() if dark.cause is Cause.POWER}
         while unpowered:
             first = min(unpowered.values(), key=lambda dark: dark.start_lo)
@@ -286,6 +285,10 @@ class Judgement:
             for name in group:
                 del unpowered[name]
             self._judge_dip(group, fresh)
+
+    def _expect_dips(self, at: datetime | None) -> None:
+        if self.site.dips_at != at:
+            self.site = replace(self.site, dips_at=at)
 
     def _all_heard(self, fresh: dict[str, Dark]) -> bool:
         if not all(dark.settled for dark in fresh.values()):

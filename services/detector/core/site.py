@@ -9,6 +9,8 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from services.detector.core.dark import clamped, earlier
+from services.detector.core.dark import rewound as dark_rewound
 from services.detector.core.device import DeviceState, Liveness, Watch, observed
 from services.detector.core.outage import Outage
 from services.detector.core.place import Place, Verdict, Vote, decide
@@ -91,6 +93,45 @@ def frozen(site: SiteState, at: datetime) -> SiteState:
     if site.pending is None or site.pending_at is None:
         return site
     return replace(site, pending_at=None, pending_for=max(at - site.pending_at, timedelta(0)))
+
+
+def rewound(site: SiteState, now: datetime) -> SiteState:
+    """The site after our clock was set back: nothing happened later than `now`, and nothing waits for long."""
+    unstable = site.unstable
+    return replace(
+        site,
+        since=earlier(site.since, now),
+        pending=None,
+        pending_at=None,
+        pending_for=None,
+        outage=_outage_rewound(site.outage, now),
+        last=_outage_rewound(site.last, now),
+        hold_until=earlier(site.hold_until, now),
+        changes=(),
+        unstable=replace(unstable, since=min(unstable.since, now), last_at=min(unstable.last_at, now))
+        if unstable
+        else None,
+        dips_at=None,
+    )
+
+
+def _outage_rewound(outage: Outage | None, now: datetime) -> Outage | None:
+    if outage is None:
+        return None
+    members = {name: dark_rewound(dark, now) for name, dark in outage.members.items()}
+    return replace(clamped(outage, now, _OUTAGE_TIMES), members=members)
+
+
+_OUTAGE_TIMES = (
+    "started_lo",
+    "started_hi",
+    "detected_at",
+    "ended_lo",
+    "ended_hi",
+    "end_detected_at",
+    "retracted_at",
+    "on_since",
+)
 
 
 def _old_news(site: SiteState, devices: Devices) -> bool:
