@@ -119,7 +119,11 @@ def test_the_journal_of_a_board_with_a_battery_tells_a_cut_from_a_dead_router() 
     world = home().beat(uptime=100, mains=True).at(300).beat(conn=2, uptime=400, mains=True)
     assert told(world)[-1] == ("power_restored", "presumed", UNSET)
     world.say(ObservationKind.JOURNAL, notes=((5, JournalKind.MAINS_LOST), (280, JournalKind.MAINS_BACK)))
-    assert told(world)[-1] == ("outage_revised", "power", Change.CONFIRMED)
+    assert told(world)[-2:] == [
+        ("outage_revised", "power", Change.CONFIRMED),
+        ("outage_revised", "power", Change.REFINED),
+    ]
+    assert [event.id for event in world.log[-2:]] == [world.started.id, world.ended.id]
     outage = world.outages[0]
     assert outage.started_lo <= after(5) <= outage.started_hi
     assert outage.started_hi - outage.started_lo <= timedelta(seconds=6)
@@ -261,3 +265,23 @@ def test_a_short_blink_while_we_were_blind_is_momentary() -> None:
     world = blind(home().beat(boots=41), 2, 9)
     world.at(11).beat(boot="b2", boots=42, uptime=5, reset=POWER_ON)
     assert [event.kind for event in world.log] == [EventKind.MOMENTARY]
+
+
+def test_the_birth_of_a_board_with_a_battery_is_no_proof_of_power() -> None:
+    world = home().beat(mains=True).at(8).say(ObservationKind.BIRTH, conn=2).beat(conn=2, mains=False)
+    assert (world.started.occurred_lo, world.started.occurred_hi) == (after(0), after(8))
+
+
+def test_a_kept_heartbeat_dates_the_last_proof_after_a_blind_span() -> None:
+    """Nobody listened, but the broker kept what the board said last."""
+    world = blind(home().beat(uptime=100, seq=1), 2, 3600)
+    world.beat(uptime=2000, seq=190, retained=True).at(3700)
+    assert world.started.occurred_lo == after(1900)
+
+
+def test_an_outage_before_the_last_may_still_be_confirmed() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1).beat("d2", boots=1)
+    world.at(60).beat("d1", boot="b2").at(120)
+    assert [row.cause for row in world.outages] == [Cause.PRESUMED, Cause.PRESUMED]
+    world.beat("d2", boot="c2", boots=3, uptime=1, reset=POWER_ON)
+    assert [row.cause for row in world.outages] == [Cause.POWER, Cause.POWER]

@@ -53,7 +53,8 @@ class Session(Enum):
 class DeviceState(Struct, frozen=True, omit_defaults=True):
     """Everything remembered of a device. Times are UTC by our clock.
 
-    `last_proof_at` is when the last proof of power arrived, `powered_at` when it was sent as far as that can be told;
+    `sensor` says that it tells of its mains. `last_proof_at` is when the last proof of power arrived, `powered_at`
+    when it was sent as far as that can be told;
     `began_at` when the current boot began by the device's own uptime; `session_at` when we saw the current session
     begin. `lost_at` and `lost_by` are the first evidence of the last loss; `unpowered_at` is when the device last
     said that its mains is gone. `will_at` and `birth_at` hold a word that waits to be confirmed. `quiet` is silence
@@ -67,6 +68,7 @@ class DeviceState(Struct, frozen=True, omit_defaults=True):
     conn: int = 0
     seq: int | None = None
     boots: int = 0
+    sensor: bool = False
     interval_s: int = 10
     last_proof_at: datetime | None = None
     powered_at: datetime | None = None
@@ -277,7 +279,22 @@ def _remember(state: DeviceState, observation: Observation, session: Session) ->
             state = replace(state, seq=observation.seq, boots=observation.boots)
     if observation.kind is ObservationKind.GOODBYE and state.liveness in _ALIVE:
         return replace(state, liveness=Liveness.PAUSED, paused_at=observation.at)
+    if observation.kind is ObservationKind.BEAT and observation.boot == state.boot and observation.mains is not False:
+        return _sent_meanwhile(state, observation)
     return state
+
+
+def _sent_meanwhile(state: DeviceState, beat: Observation) -> DeviceState:
+    """A kept heartbeat of the boot we know: by its uptime it was sent later than the last one we heard.
+
+    So the device had power until then, though nobody listened; whether it has power now it does not say.
+    """
+    if beat.uptime_s is None or state.began_at is None or state.liveness not in _ALIVE:
+        return state
+    sent = min(state.began_at + timedelta(0, beat.uptime_s), beat.at)
+    if (beat.seq or 0) <= (state.seq or 0) or (state.powered_at is not None and sent <= state.powered_at):
+        return state
+    return replace(state, powered_at=sent)
 
 
 def _beat(state: DeviceState, beat: Observation, session: Session, watch: Watch) -> DeviceState:
@@ -285,7 +302,8 @@ def _beat(state: DeviceState, beat: Observation, session: Session, watch: Watch)
         return state  # a duplicate, or one overtaken by a later beat
     began, sent = _dated(state, beat)
     if beat.mains is False:
-        adopted = replace(_adopt(state, beat, session), seq=beat.seq, began_at=began, unpowered_at=beat.at)
+        adopted = _adopt(state, beat, session)
+        adopted = replace(adopted, seq=beat.seq, boots=beat.boots, sensor=True, began_at=began)
         return _mains_lost(adopted, beat.at, watch)
     dark = state.dark
     if (
@@ -300,6 +318,7 @@ def _beat(state: DeviceState, beat: Observation, session: Session, watch: Watch)
             state,
             seq=beat.seq,
             boots=beat.boots,
+            sensor=beat.mains is not None,
             last_proof_at=beat.at,
             powered_at=sent,
             began_at=began,
@@ -314,7 +333,7 @@ def _beat(state: DeviceState, beat: Observation, session: Session, watch: Watch)
     explained = _explained(state, beat, began, watch)
     if explained is not None and state.notes:
         explained = noted(explained, state.notes, same_boot=explained.boot == beat.boot)
-    adopted = replace(adopted, dark=explained, notes=())
+    adopted = replace(adopted, sensor=beat.mains is not None, dark=explained, notes=())
     return _proven(adopted, beat.at, sent, EvidenceKind.HEARTBEAT)
 
 
@@ -382,14 +401,16 @@ def _begun(state: DeviceState, at: datetime, watch: Watch, by: EvidenceKind | No
 
 def _birth(state: DeviceState, observation: Observation, session: Session, watch: Watch) -> DeviceState:
     adopted = _adopt(state, observation, session)
-    if state.liveness is Liveness.LOST and state.lost_by is EvidenceKind.MAINS:
+    if state.liveness is Liveness.LOST and (state.sensor or state.lost_by is EvidenceKind.MAINS):
         return adopted  # a board on its battery may reconnect; only its heartbeat says whether there is mains
     if state.liveness is Liveness.LOST:
         # Its first heartbeat follows at once and knows since when there is power: wait for it a moment.
         return replace(adopted, birth_at=observation.at)
     if state.boot is not None and observation.boot != state.boot and state.liveness in _ALIVE:
         adopted = replace(adopted, dark=ended_by_birth(_begun(state, observation.at, watch), observation.at))
-    return _proven(adopted, observation.at, observation.at, EvidenceKind.BIRTH)
+    # Of a board with a sensor it proves life, but not power.
+    sent = state.powered_at if state.sensor and state.powered_at is not None else observation.at
+    return _proven(adopted, observation.at, sent, EvidenceKind.BIRTH)
 
 
 def _will(state: DeviceState, observation: Observation, session: Session) -> DeviceState:
@@ -416,7 +437,9 @@ def _goodbye(state: DeviceState, observation: Observation, session: Session) -> 
 def _mains_lost(state: DeviceState, at: datetime, watch: Watch) -> DeviceState:
     if state.liveness is not Liveness.LOST:
         return replace(_lost(state, at, EvidenceKind.MAINS, watch), unpowered_at=at)
-    dark = replace(state.dark, cause=Cause.POWER, by_sensor=True) if state.dark is not None else None
+    dark = state.dark
+    if dark is not None and not dark.by_sensor:
+        dark = replace(dark, cause=Cause.POWER, by_sensor=True)
     return replace(state, birth_at=None, lost_by=EvidenceKind.MAINS, unpowered_at=at, dark=dark)
 
 

@@ -370,8 +370,8 @@ class Fleet:
         self.sites[slug] = replace(
             site,
             accounted={name: number for name, number in site.accounted.items() if name not in gone},
-            outage=_without(site.outage, gone),
-            last=_without(site.last, gone),
+            outage=_without(site.outage, gone) if site.outage is not None else None,
+            past=tuple(_without(outage, gone) for outage in site.past),
         )
 
     def _schedule(self, name: str, state: DeviceState) -> None:
@@ -385,9 +385,7 @@ class Fleet:
             heapq.heappush(self._deadlines, (due, name))
 
 
-def _without(outage: Outage | None, gone: Collection[str]) -> Outage | None:
-    if outage is None or outage.members.keys().isdisjoint(gone):
-        return outage
+def _without(outage: Outage, gone: Collection[str]) -> Outage:
     return replace(outage, members={name: dark for name, dark in outage.members.items() if name not in gone})
 
 

@@ -33,6 +33,9 @@ from svitlo.contracts import (
     PowerState,
 )
 
+REMEMBERED = 4
+"""How many outages of a site that are over may still be revised."""
+
 NOTABLE = timedelta(seconds=60)
 """A correction of less than this is kept without an alert."""
 
@@ -135,7 +138,7 @@ class Judgement:
         if outage.cause in POWERED:
             outage = replace(outage, cause=Cause.PRESUMED)
         self._hold_with_others(members)
-        self.site = replace(self.site, power=PowerState.OFF, since=bounds.lo, outage=outage, last=None)
+        self.site = replace(self.site, power=PowerState.OFF, since=bounds.lo, outage=outage)
         self._account(members)
         self.effects.append(OutageChanged(self._slug, outage))
         self._tell(outage, self._lost_event(outage))
@@ -150,7 +153,8 @@ class Judgement:
         outage = closed(outage, bounds, self._now, self._new_id(self._now))
         cause = cause_of(self._place, outage.members, outage.alive)
         self._note_change(PowerState.ON, outage.id, outage)
-        self.site = replace(self.site, power=PowerState.ON, since=bounds.hi, outage=None, last=outage)
+        past = (*self.site.past, outage)[-REMEMBERED:]
+        self.site = replace(self.site, power=PowerState.ON, since=bounds.hi, outage=None, past=past)
         self._account(outage.members)
         self.effects.append(OutageChanged(self._slug, outage))
         self._tell(outage, self._restored_event(outage, cause))
@@ -175,11 +179,11 @@ class Judgement:
     # What comes to light later
 
     def _review(self) -> None:
-        """Take in what returning devices and their journals say of the outage that is on or was last."""
+        """Take in what returning devices and their journals say of the outage that is on and of those before."""
+        for outage in self.site.past:
+            self._review_past(outage)
         if self.site.outage is not None:
             self._review_open(self.site.outage)
-        elif self.site.last is not None:
-            self._review_last(self.site.last)
 
     def _review_open(self, outage: Outage) -> None:
         known = self._with_news(outage)
@@ -195,7 +199,7 @@ class Judgement:
         if cause is Cause.POWER and outage.cause is not Cause.POWER:
             self._revise(replace(known, cause=cause))
 
-    def _review_last(self, outage: Outage) -> None:
+    def _review_past(self, outage: Outage) -> None:
         known = self._with_news(outage)
         if known is not outage:
             cause = cause_of(self._place, known.members, known.alive)
@@ -203,9 +207,9 @@ class Judgement:
             if cause not in POWERED:
                 revised = self._dated_anew(revised)
             self._revise(revised)
-            known = self.site.last or known
-        if known.reviewed or known.retracted_at is not None:
-            self.site = replace(self.site, last=None)
+        self.site = replace(
+            self.site, past=tuple(kept for kept in self.site.past if not kept.reviewed and kept.retracted_at is None)
+        )
 
     def _with_news(self, outage: Outage) -> Outage:
         """The outage with its members' dark spans as they are known now."""
@@ -231,14 +235,15 @@ class Judgement:
     def _revise(self, outage: Outage) -> None:
         """Put a changed outage in the place of the one the site holds; tells of it if something that is shown changed.
 
-        A revision bears the id of the event it revises: that of the loss, or, if only the end moved, of the return.
+        A revision bears the id of the event it revises: that of the loss, or, if the end moved, of the return.
         """
         site = self.site
-        old = site.outage if site.outage is not None and site.outage.id == outage.id else site.last
+        held = (*site.past, *([site.outage] if site.outage is not None else []))
+        old = next((kept for kept in held if kept.id == outage.id), None)
         if old is None:
             return
-        change, of_end = _change(old, outage)
-        if change is None:
+        change, end_moved = _change(old, outage)
+        if change is None and not end_moved:
             self._put(outage)
             return
         if change is Change.RETRACTED:
@@ -246,13 +251,20 @@ class Judgement:
         outage = replace(outage, rev=old.rev + 1)
         self._put(outage)
         self.effects.append(OutageChanged(self._slug, outage))
-        self._tell(outage, self._revision_event(outage, change, old, of_end=of_end))
+        if change is not None:
+            self._tell(outage, self._revision_of_start(outage, change, old))
+        if end_moved:
+            self._tell(outage, self._revision_of_end(outage, old))
         if outage.ended_hi is not None and self.site.power is PowerState.ON and self.site.since == old.ended_hi:
             since = outage.on_since if change is Change.RETRACTED and outage.on_since else outage.ended_hi
             self.site = replace(self.site, since=since)
 
     def _put(self, outage: Outage) -> None:
-        self.site = replace(self.site, outage=outage) if not outage.over else replace(self.site, last=outage)
+        site = self.site
+        if site.outage is not None and site.outage.id == outage.id:
+            self.site = replace(site, outage=outage)
+        else:
+            self.site = replace(site, past=tuple(outage if kept.id == outage.id else kept for kept in site.past))
 
     # Interruptions that missed no deadline, and outages that came and went while we were blind
 
@@ -284,7 +296,7 @@ class Judgement:
             group = {name: dark for name, dark in unpowered.items() if dark.overlaps(first)}
             for name in group:
                 del unpowered[name]
-            self._judge_dip(group, fresh)
+            self._judge_dip(group)
 
     def _expect_dips(self, at: datetime | None) -> None:
         if self.site.dips_at != at:
@@ -308,16 +320,18 @@ class Judgement:
             at = max(at, self._watch.since + self._policy.settle(interval))
         return at + timedelta(seconds=1)
 
-    def _judge_dip(self, group: dict[str, Dark], fresh: dict[str, Dark]) -> None:
-        alive = tuple(
-            sorted(
-                name
-                for name in self._devices
-                if name not in group
-                and self._vote(name) is Vote.ALIVE
-                and (name not in fresh or fresh[name].cause in POWERED or not fresh[name].overlaps(_span(group)))
-            )
-        )
+    def _judge_dip(self, group: dict[str, Dark]) -> None:
+        span = _span(group)
+        alive = []
+        for name, device in self._devices.items():
+            dark = device.dark
+            if name in group:
+                continue
+            if dark is not None and dark.overlaps(span) and dark.cause not in POWERED:
+                if dark.over and dark.cause is Cause.POWER:
+                    group = group | {name: dark}  # part of an earlier outage, and still dark in this one
+            elif self._vote(name) in (Vote.ALIVE, Vote.DEAD):
+                alive.append(name)  # alive then, whatever became of it
         votes = dict.fromkeys(alive, Vote.ALIVE) | dict.fromkeys(group, Vote.DEAD)
         if decide(self._place, votes) is not Verdict.OFF:
             return
@@ -341,7 +355,7 @@ class Judgement:
             or maintained(self._place, self._now) is not None,
             on_since=self.site.since,
             members=group,
-            alive=alive,
+            alive=tuple(sorted(alive)),
         )
         outage = closed(outage, end, self._now, self._new_id(self._now))
         self.effects.append(OutageChanged(self._slug, outage))
@@ -431,7 +445,11 @@ class Judgement:
             if ended is not None and ended.ended_hi is not None:
                 off = max(ended.ended_hi - max(ended.started_lo, site.unstable.since), off)
             unstable = replace(
-                site.unstable, changes=site.unstable.changes + 1, off=site.unstable.off + off, last_at=now
+                site.unstable,
+                changes=site.unstable.changes + 1,
+                off=site.unstable.off + off,
+                last_at=now,
+                outage=outage_id,
             )
             self.site = replace(site, unstable=unstable)
             return
@@ -442,7 +460,7 @@ class Judgement:
         off = timedelta(0)
         if ended is not None and ended.ended_hi is not None:
             off = max(ended.ended_hi - max(ended.started_lo, changes[0]), off)
-        unstable = Unstable(since=changes[0], changes=len(changes), off=off, last_at=now)
+        unstable = Unstable(since=changes[0], changes=len(changes), off=off, last_at=now, outage=outage_id)
         if not self._silenced():
             self.effects.append(EventLogged(self._flapping_event(EventKind.UNSTABLE, unstable, power, outage_id)))
         self.site = replace(self.site, changes=(), unstable=unstable)
@@ -456,8 +474,7 @@ class Judgement:
         self.site = replace(self.site, unstable=None)
         if self._silenced():
             return
-        outage = self.site.outage or self.site.last
-        event = self._flapping_event(EventKind.STABLE, unstable, self.site.power, outage.id if outage else None)
+        event = self._flapping_event(EventKind.STABLE, unstable, self.site.power, unstable.outage)
         self.effects.append(EventLogged(event))
         self._release(quiet=True)
 
@@ -483,31 +500,32 @@ class Judgement:
         event = self._event(EventKind.POWER_RESTORED, outage, outage.end_event_id or outage.id, bounds, evidence)
         return replace(event, rev=1, cause=cause)
 
-    def _revision_event(self, outage: Outage, change: Change, old: Outage, *, of_end: bool) -> PowerEvent:
+    def _revision_of_start(self, outage: Outage, change: Change, old: Outage) -> PowerEvent:
+        bounds = Bounds(outage.started_lo, outage.started_hi)
+        minor = change is Change.REFINED and abs(outage.started_lo - old.started_lo) < NOTABLE
+        return self._revision(outage, outage.event_id, bounds, change, minor=minor)
+
+    def _revision_of_end(self, outage: Outage, old: Outage) -> PowerEvent:
+        lo, hi = outage.ended_lo or self._now, outage.ended_hi or self._now
+        minor = old.ended_hi is not None and abs(hi - old.ended_hi) < NOTABLE
+        return self._revision(outage, outage.end_event_id or outage.id, Bounds(lo, hi), Change.REFINED, minor=minor)
+
+    def _revision(self, outage: Outage, event_id: UUID, bounds: Bounds, change: Change, *, minor: bool) -> PowerEvent:
         evidence = [
             Evidence(device=name, kind=EvidenceKind.BOOT, at=dark.noticed_at)
             for name, dark in outage.members.items()
             if dark.noticed_at is not None
         ]
-        bounds, event_id = Bounds(outage.started_lo, outage.started_hi), outage.event_id
-        moved = abs(outage.started_lo - old.started_lo)
-        if outage.ended_lo is not None and outage.ended_hi is not None and old.ended_hi is not None:
-            moved = max(moved, abs(outage.ended_hi - old.ended_hi))
-            if of_end:
-                bounds, event_id = Bounds(outage.ended_lo, outage.ended_hi), outage.end_event_id or outage.event_id
         event = self._event(EventKind.OUTAGE_REVISED, outage, event_id, bounds, evidence)
-        minor = change is Change.REFINED and moved < NOTABLE
         return replace(event, change=change, quiet=True if minor else UNSET)
 
-    def _flapping_event(
-        self, kind: EventKind, unstable: Unstable, power: PowerState, outage_id: UUID | None
-    ) -> PowerEvent:
+    def _flapping_event(self, kind: EventKind, unstable: Unstable, power: PowerState, outage_id: UUID) -> PowerEvent:
         return PowerEvent(
-            id=(event_id := self._new_id(self._now)),
+            id=self._new_id(self._now),
             rev=1,
             site=self._slug,
             kind=kind,
-            outage_id=outage_id or event_id,
+            outage_id=outage_id,
             occurred_lo=unstable.since,
             occurred_hi=unstable.last_at,
             detected_at=self._now,
@@ -552,13 +570,12 @@ def _better(old: Bounds, new: Bounds) -> tuple[datetime, datetime]:
 
 
 def _change(old: Outage, new: Outage) -> tuple[Change | None, bool]:
-    """What a revision says, and whether it is about the end alone."""
+    """What a revision says, and whether the end moved."""
     if new.cause in POWERED:
         return (None if old.retracted_at is not None else Change.RETRACTED), False
+    end_moved = old.ended_hi is not None and (new.ended_lo, new.ended_hi) != (old.ended_lo, old.ended_hi)
     if new.cause is Cause.POWER and old.cause is not Cause.POWER:
-        return Change.CONFIRMED, False
+        return Change.CONFIRMED, end_moved
     if (new.started_lo, new.started_hi) != (old.started_lo, old.started_hi):
-        return Change.REFINED, False
-    if (new.ended_lo, new.ended_hi) != (old.ended_lo, old.ended_hi) and old.ended_hi is not None:
-        return Change.REFINED, True
-    return None, False
+        return Change.REFINED, end_moved
+    return None, end_moved

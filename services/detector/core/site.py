@@ -19,21 +19,23 @@ from svitlo.contracts import ChildTally, EvidenceKind, PowerEvent, PowerState, S
 
 
 class Unstable(Struct, frozen=True):
-    """A time in which the power came and went: since when, how often, how long it was off, and the last change."""
+    """A time in which the power came and went: since when, how often, how long it was off, the last change and the
+    outage it belongs to."""
 
     since: datetime
     changes: int
     off: timedelta
     last_at: datetime
+    outage: UUID
 
 
 class SiteState(Struct, frozen=True, omit_defaults=True):
     """Everything remembered of a site. Times are UTC.
 
     `since` is when the power became what it is; `pending` a verdict being confirmed since `pending_at`, or, while we
-    are blind, for `pending_for` before. `outage` goes on; `last` is over but may still be revised. `owed` are events
-    held back: until `hold_until` when many boards vanished together (`area` names that), for maintenance, or while
-    the power is unstable. `changes` are the last times it came or went. `accounted` numbers the newest dark span of
+    are blind, for `pending_for` before. `outage` goes on; those of the `past` are over but may still be revised.
+    `owed` are events held back: until `hold_until` when many boards vanished together (`area` names that), for
+    maintenance, or while the power is unstable. `changes` are the last times it came or went. `accounted` numbers the newest dark span of
     each device that has been made something of; `dips_at` is when those not yet accounted for are judged.
     """
 
@@ -44,7 +46,7 @@ class SiteState(Struct, frozen=True, omit_defaults=True):
     pending_at: datetime | None = None
     pending_for: timedelta | None = None
     outage: Outage | None = None
-    last: Outage | None = None
+    past: tuple[Outage, ...] = ()
     owed: tuple[PowerEvent, ...] = ()
     hold_until: datetime | None = None
     area: UUID | None = None
@@ -104,8 +106,8 @@ def rewound(site: SiteState, now: datetime) -> SiteState:
         pending=None,
         pending_at=None,
         pending_for=None,
-        outage=_outage_rewound(site.outage, now),
-        last=_outage_rewound(site.last, now),
+        outage=_outage_rewound(site.outage, now) if site.outage is not None else None,
+        past=tuple(_outage_rewound(outage, now) for outage in site.past),
         hold_until=earlier(site.hold_until, now),
         changes=(),
         unstable=replace(unstable, since=min(unstable.since, now), last_at=min(unstable.last_at, now))
@@ -115,9 +117,7 @@ def rewound(site: SiteState, now: datetime) -> SiteState:
     )
 
 
-def _outage_rewound(outage: Outage | None, now: datetime) -> Outage | None:
-    if outage is None:
-        return None
+def _outage_rewound(outage: Outage, now: datetime) -> Outage:
     members = {name: dark_rewound(dark, now) for name, dark in outage.members.items()}
     return replace(clamped(outage, now, _OUTAGE_TIMES), members=members)
 
