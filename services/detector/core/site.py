@@ -35,8 +35,9 @@ class SiteState(Struct, frozen=True, omit_defaults=True):
     `since` is when the power became what it is; `pending` a verdict being confirmed since `pending_at`, or, while we
     are blind, for `pending_for` before. `outage` goes on; those of the `past` are over but may still be revised.
     `owed` are events held back: until `hold_until` when many boards vanished together (`area` names that), for
-    maintenance, or while the power is unstable. `changes` are the last times it came or went. `accounted` numbers the newest dark span of
-    each device that has been made something of; `dips_at` is when those not yet accounted for are judged.
+    maintenance, or while the power is unstable. `changes` are the last times it came or went. `accounted` numbers the
+    newest dark span of each device that has been made something of; `dips_at` is when those not yet accounted for are
+    judged.
     """
 
     power: PowerState = PowerState.UNKNOWN
