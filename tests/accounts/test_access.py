@@ -78,6 +78,22 @@ async def heard_by(where: BrokerAddress, subscription: str, broker: Broker, topi
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def hears_from(speaker: BrokerAddress, where: BrokerAddress, subscription: str, topic: str) -> bool:
+    """Whether `where`, subscribed to `subscription`, hears what `speaker` says on `topic`."""
+    heard: list[str] = []
+    task = asyncio.create_task(collect(where, subscription, heard))
+    try:
+        await eventually_async(lambda: "ready" in heard or task.done())
+        async with client(speaker) as sender:
+            await sender.publish(topic, b"{}", qos=1)
+            await sender.publish(topic, b"{}", qos=1)  # acknowledged after the first has been routed
+        await asyncio.sleep(0.3)
+        return topic in heard
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def reaches(where: BrokerAddress, broker: Broker, topic: str) -> bool:
     """Whether what `where` publishes on `topic` arrives at the administrator, who may read everything of ours."""
     heard: list[str] = []
@@ -145,9 +161,39 @@ async def test_an_integrator_reads_sites_and_home_assistant_and_nothing_else(hou
     assert not await heard_by(key, "#", broker, "svitlo/sites/home/power")
 
 
-@pytest.mark.parametrize("topic", ["svitlo/sites/home/power", "svitlo/devices/board-1/heartbeat", "svitlo/x"])
-async def test_an_integrator_writes_nothing(house: Database, broker: Broker, topic: str) -> None:
+async def test_an_integrator_reads_whether_a_detector_watches_and_of_services_nothing_else(
+    house: Database, broker: Broker
+) -> None:
+    key, detector = address(broker, "key.assistant"), address(broker, "svitlo.detector")
+    assert await hears_from(detector, key, "svitlo/services/detector/1", "svitlo/services/detector/1")
+    assert await hears_from(detector, key, "svitlo/services/detector/+", "svitlo/services/detector/1")
+    assert not await hears_from(detector, key, "svitlo/services/detector/+/echo", "svitlo/services/detector/1/echo")
+    ingest = address(broker, "svitlo.ingest")
+    assert not await hears_from(ingest, key, "svitlo/services/+/+", "svitlo/services/ingest/1")
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "svitlo/sites/home/power",
+        "svitlo/devices/board-1/heartbeat",
+        "svitlo/services/detector/1",
+        "svitlo/x",
+    ],
+)
+async def test_an_integrator_writes_nothing_of_ours(house: Database, broker: Broker, topic: str) -> None:
     assert not await reaches(address(broker, "key.assistant"), broker, topic)
+
+
+async def test_an_integrator_may_say_that_it_has_started_and_nothing_else(house: Database, broker: Broker) -> None:
+    key, detector = address(broker, "key.assistant"), address(broker, "svitlo.detector")
+    assert await hears_from(key, detector, "homeassistant/status", "homeassistant/status")
+    async with house.transaction() as session:
+        await registry.add_key(session, "other", "mqtt")
+    await sync(broker, house)
+    other = address(broker, "key.other")
+    assert not await hears_from(key, other, "homeassistant/#", "homeassistant/device/svitlo_home/config")
+    assert not await hears_from(key, other, "homeassistant/#", "homeassistant/statistics")
 
 
 async def test_nobody_enters_without_a_name(house: Database, broker: Broker) -> None:
