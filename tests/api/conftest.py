@@ -38,7 +38,9 @@ def app(database: Database, link: LinkStandIn) -> FastAPI:
 async def ticking(database: Database) -> None:
     """A detector has just said in the database that it watches."""
     async with database.transaction() as session:
-        await session.execute(text("INSERT INTO service_ticks (service, at) VALUES ('detector', now())"))
+        await session.execute(
+            text("INSERT INTO service_ticks (service, at, since) VALUES ('detector', now(), now() - interval '1 day')")
+        )
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,14 +16,17 @@ from svitlo.ids import uuid7
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 _OUTAGE = text("""
-INSERT INTO outages (id, site_id, rev, cause, started_lo, started_hi, detected_at, ended_lo, ended_hi, retracted_at)
-SELECT :id, id, 1, :cause, :started_lo, :started_hi, :started_hi, :ended, :ended, :retracted_at
+INSERT INTO outages (id, site_id, rev, cause, started_lo, started_hi, detected_at, ended_lo, ended_hi, retracted_at,
+                     momentary, reconstructed, maintenance)
+SELECT :id, id, 1, :cause, :started_lo, :started_hi, :started_hi, :ended, :ended, :retracted_at,
+       'momentary' = ANY(:marks), 'reconstructed' = ANY(:marks), 'maintenance' = ANY(:marks)
 FROM sites WHERE slug = :site AND removed_at IS NULL
 """)
 
 _STATE = text("""
-INSERT INTO site_state (site_id, power, state, since, updated_at)
-SELECT id, :power, :state, :since, :updated_at FROM sites WHERE slug = :site AND removed_at IS NULL
+INSERT INTO site_state (site_id, power, state, since, memory, updated_at)
+SELECT id, :power, :state, :since, CAST(:memory AS jsonb), :updated_at
+FROM sites WHERE slug = :site AND removed_at IS NULL
 """)
 
 _LIVENESS = text("""
@@ -49,11 +53,19 @@ class Records:
             await registry.remove_site(session, slug)
 
     async def state(
-        self, site: str, state: str, *, power: str | None = None, since: datetime | None = NOON, at: datetime = NOON
+        self,
+        site: str,
+        state: str,
+        *,
+        power: str | None = None,
+        since: datetime | None = NOON,
+        at: datetime = NOON,
+        memory: str | None = None,
     ) -> None:
+        """`memory` is JSON, as the detector keeps it."""
         words = {"site": site, "power": power or state, "state": state, "since": since, "updated_at": at}
         async with self._database.transaction() as session:
-            await session.execute(_STATE, words)
+            await session.execute(_STATE, words | {"memory": memory})
 
     async def outage(
         self,
@@ -65,7 +77,9 @@ class Records:
         cause: str = "presumed",
         retracted_at: datetime | None = None,
         identity: UUID | None = None,
+        marks: Sequence[str] = (),
     ) -> str:
+        """`marks` are momentary, reconstructed, maintenance."""
         row = {
             "id": identity or uuid7(started),
             "site": site,
@@ -74,6 +88,7 @@ class Records:
             "started_hi": started_hi or started,
             "ended": ended,
             "retracted_at": retracted_at,
+            "marks": list(marks),
         }
         async with self._database.transaction() as session:
             await session.execute(_OUTAGE, row)
@@ -84,6 +99,21 @@ class Records:
             await registry.add_device(session, site, device)
             if liveness is not None:
                 await session.execute(_LIVENESS, {"device": device, "liveness": liveness, "at": NOON})
+
+    async def gap(self, started: datetime, ended: datetime, reason: str = "link") -> None:
+        await self.execute(
+            "INSERT INTO observation_gaps (started_at, ended_at, reason) VALUES (:started, :ended, :reason)",
+            started=started,
+            ended=ended,
+            reason=reason,
+        )
+
+    async def work(self, site: str, starts_at: datetime, duration_s: int = 3600, **more: Any) -> None:
+        """Maintenance."""
+        async with self._database.transaction() as session:
+            await registry.add_window(
+                session, site, starts_at=starts_at, duration_s=duration_s, zone="Europe/Kyiv", **more
+            )
 
     async def key(self, name: str = "reader", kind: str = "read") -> str:
         async with self._database.transaction() as session:

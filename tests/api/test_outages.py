@@ -40,6 +40,9 @@ async def test_an_outage_is_told_with_bounds_and_duration(client: httpx.AsyncCli
                 "cause": "presumed",
                 "rev": 1,
                 "retracted": False,
+                "momentary": False,
+                "reconstructed": False,
+                "maintenance": False,
             },
             {
                 "id": past,
@@ -53,6 +56,9 @@ async def test_an_outage_is_told_with_bounds_and_duration(client: httpx.AsyncCli
                 "cause": "power",
                 "rev": 1,
                 "retracted": False,
+                "momentary": False,
+                "reconstructed": False,
+                "maintenance": False,
             },
         ],
         "next": None,
@@ -119,6 +125,28 @@ async def test_a_retracted_outage_is_told_only_when_asked_for(client: httpx.Asyn
     assert await ids(client) == [kept]
     assert await ids(client, retracted="true") == [taken, kept]
     assert await ids(client, retracted="true", **{"from": "2026-11-21"}) == []
+
+
+async def test_a_momentary_interruption_is_told_only_when_asked_for(
+    client: httpx.AsyncClient, records: Records
+) -> None:
+    await records.site("home")
+    kept = await records.outage("home", NOON, NOON + HOUR)
+    short = await records.outage("home", NOON + 2 * HOUR, NOON + 2 * HOUR, marks=["momentary"])
+    assert await ids(client) == [kept]
+    assert await ids(client, momentary="true") == [short, kept]
+    items = (await client.get("/api/v1/sites/home/outages?momentary=true")).json()["items"]
+    assert [item["momentary"] for item in items] == [True, False]
+    items = (await client.get("/api/v1/sites/home/outages")).json()["items"]
+    assert [item["id"] for item in items] == [kept]
+
+
+async def test_an_outage_says_how_it_came_to_be_known(client: httpx.AsyncClient, records: Records) -> None:
+    await records.site("home")
+    await records.outage("home", NOON, NOON + HOUR, marks=["reconstructed"])
+    await records.outage("home", NOON + 2 * HOUR, NOON + 3 * HOUR, marks=["maintenance"])
+    items = (await client.get("/api/v1/outages")).json()["items"]
+    assert [(item["reconstructed"], item["maintenance"]) for item in items] == [(False, True), (True, False)]
 
 
 async def walk(client: httpx.AsyncClient, records: Records, *, limit: int, add_at: datetime) -> list[str]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import event
 
+from services.api.schemas import Planned
 from services.api.schemas import SiteState as SiteSchema
-from svitlo.contracts import SiteState, decode_as
+from svitlo.contracts import ChildTally, SiteState, decode_as
+from svitlo.contracts import Planned as Work
 from svitlo.db.session import Database
 from tests.api.records import NOON, Records
 
+HOUR = timedelta(hours=1)
 GOLDEN = Path(__file__).parents[1] / "contracts" / "golden" / "site_state.json"
 
 
@@ -99,6 +102,62 @@ async def test_the_list_is_filtered_by_state_and_parent(
     await records.state("other", "on")
     response = await client.get(f"/api/v1/sites?{query}")
     assert [item["site"] for item in response.json()["items"]] == expected
+
+
+CHILDREN = {"total": 12, "on": 8, "partial": 1, "off": 3, "unknown": 0}
+
+
+async def test_a_site_tells_of_the_sites_under_it_as_the_contract_does(
+    client: httpx.AsyncClient, records: Records
+) -> None:
+    await records.site("house")
+    await records.state("house", "partial", power="on", memory=json.dumps({"children": CHILDREN}))
+    response = await client.get("/api/v1/sites/house")
+    assert response.json()["children"] == CHILDREN
+    assert "unstable" not in response.json()
+    assert decode_as(SiteState, response.content).children == ChildTally(**CHILDREN)
+
+
+async def test_a_site_whose_power_comes_and_goes_is_unstable(client: httpx.AsyncClient, records: Records) -> None:
+    await records.site("home")
+    unstable = {"since": "2026-11-20T12:00:00Z", "changes": 5, "off": "PT60S", "last_at": "2026-11-20T12:05:00Z"}
+    await records.state("home", "on", memory=json.dumps({"unstable": unstable}))
+    response = await client.get("/api/v1/sites/home")
+    assert response.json()["unstable"] is True
+    assert decode_as(SiteState, response.content).unstable is True
+
+
+@pytest.mark.parametrize("memory", ["{}", '{"children": null, "unstable": null}', '{"children": {"all": 3}}', "[]"])
+async def test_what_the_detector_remembers_otherwise_is_left_out(
+    client: httpx.AsyncClient, records: Records, memory: str
+) -> None:
+    await records.site("home")
+    await records.state("home", "on", memory=memory)
+    assert {"children", "unstable"}.isdisjoint((await client.get("/api/v1/sites/home")).json())
+
+
+async def test_maintenance_that_goes_on_is_told_with_its_end(client: httpx.AsyncClient, records: Records) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    await records.site("street")
+    await records.site("house", parent="street")
+    await records.work("street", now - HOUR, 7200)
+    await records.work("house", now + HOUR, 1800)  # goes on where the other ends
+    await records.work("street", now + 3 * HOUR)
+    listed = {item["site"]: item["planned"] for item in (await client.get("/api/v1/sites")).json()["items"]}
+    assert Planned.model_validate(listed["street"]) == Planned(starts_at=now - HOUR, ends_at=now + HOUR)
+    assert Planned.model_validate(listed["house"]) == Planned(starts_at=now - HOUR, ends_at=now + 1.5 * HOUR)
+    response = await client.get("/api/v1/sites/house")
+    assert response.json()["planned"] == listed["house"]
+    assert isinstance(decode_as(SiteState, response.content).planned, Work)
+
+
+async def test_maintenance_that_is_over_or_to_come_is_not_told(client: httpx.AsyncClient, records: Records) -> None:
+    now = datetime.now(UTC)
+    await records.site("home")
+    await records.work("home", now - 2 * HOUR, 3600)
+    await records.work("home", now + HOUR, rrule="daily")
+    await records.work("home", now - timedelta(days=2, hours=2), rrule="daily")
+    assert (await client.get("/api/v1/sites/home")).json()["planned"] is None
 
 
 async def test_a_thousand_sites_take_one_query(client: httpx.AsyncClient, records: Records, database: Database) -> None:

@@ -6,8 +6,9 @@ from fastapi import APIRouter
 
 from services.api import store
 from services.api.access import KEY_SCHEMES, Reader
+from services.api.answers import errors, ok
 from services.api.context import Api
-from services.api.schemas import DeviceList, errors, ok
+from services.api.schemas import DeviceList
 
 router = APIRouter(prefix="/api/v1", tags=["devices"], dependencies=KEY_SCHEMES)
 

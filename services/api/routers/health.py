@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Response
 
 from services.api import store
+from services.api.answers import ErrorDetail, ok
 from services.api.context import Api, Context
 from services.api.errors import RETRY_AFTER_S
-from services.api.schemas import Alive, Check, ErrorDetail, NotReady, Ready, ok
+from services.api.schemas import Alive, Check, NotReady, Ready
+from services.api.tick import Tick
 from svitlo.clock import utc_now
 from svitlo.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
-
-TICK_LIMIT = timedelta(seconds=30)
-"""The detector writes every 5 s; a database that was just away may cost it some."""
 
 router = APIRouter(tags=["health"])
 
@@ -43,15 +41,15 @@ async def readyz(api: Api, response: Response) -> Ready | NotReady:
     return NotReady(error=ErrorDetail(code="not_ready", message=wrong), ready=False, checks=checks)
 
 
-async def _database(api: Context) -> tuple[Check, datetime | None]:
-    """Whether the database answers, and when the detector last wrote there that it watches."""
+async def _database(api: Context) -> tuple[Check, Tick | None]:
+    """Whether the database answers, and what the detector last wrote there of its watch."""
     try:
         async with api.reading() as session:
             tick = await store.detector_tick(session)
     except DatabaseUnavailableError as error:
         log.info("not ready: %s", error)  # with addresses, which are nobody's business outside
         # The detector may be watching all the same; what cannot be seen is not held against it.
-        return Check(ok=False, message="the database does not answer"), utc_now()
+        return Check(ok=False, message="the database does not answer"), Tick(now := utc_now(), now)
     return Check(ok=True, message="answers"), tick
 
 
@@ -61,9 +59,9 @@ def _broker(api: Context) -> Check:
     )
 
 
-def _detector(api: Context, tick: datetime | None) -> Check:
+def _detector(api: Context, tick: Tick | None) -> Check:
     if api.link.detector_online:
-        if tick is None or utc_now() - tick > TICK_LIMIT:
+        if tick is None or not tick.fresh(utc_now()):
             return Check(ok=False, message="online, but it has not written its tick lately")
         return Check(ok=True, message="online")
     heard = "no detector is online" if api.link.connected else "unknown without a link to the broker"

@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api import store
 from services.api.access import KEY_SCHEMES, Anyone
+from services.api.answers import errors, ok
 from services.api.context import Api
 from services.api.errors import BadWindowError
 from services.api.paging import Position, decode_cursor, encode_cursor
 from services.api.routers.sites import NO_SITE
-from services.api.schemas import OutagePage, errors, ok
+from services.api.schemas import OutagePage
 from svitlo.contracts import is_slug
 from svitlo.errors import NotFoundError
 
@@ -42,6 +43,7 @@ class Asked:
     since: datetime | None
     until: datetime | None
     retracted: bool
+    momentary: bool
     limit: int
     after: Position | None
 
@@ -58,19 +60,20 @@ def _asked(
     retracted: Annotated[
         bool, Query(description="Also those which evidence showed later to be none (the board was cut off or failed).")
     ] = False,
+    momentary: Annotated[bool, Query(description="Also interruptions so short that no deadline passed.")] = False,
     limit: Annotated[int, Query(ge=1, le=500, description="How many at once.")] = 50,
     cursor: Annotated[str | None, Query(description="`next` of the page before, with the same filter.")] = None,
 ) -> Asked:
     if since is not None and until is not None and since >= until:
         raise BadWindowError("Correct these parameters: from must be before to.")
-    return Asked(since, until, retracted, limit, None if cursor is None else decode_cursor(cursor))
+    return Asked(since, until, retracted, momentary, limit, None if cursor is None else decode_cursor(cursor))
 
 
 Question = Annotated[Asked, Depends(_asked)]
 
 
 async def _page(session: AsyncSession, asked: Asked, site: str | None, *, private: bool) -> OutagePage:
-    wanted = store.OutageFilter(site, asked.since, asked.until, asked.retracted)
+    wanted = store.OutageFilter(site, asked.since, asked.until, asked.retracted, asked.momentary)
     # One more than asked for tells whether there is a next page.
     found = await store.outages(session, wanted, private=private, after=asked.after, limit=asked.limit + 1)
     items = found[: asked.limit]

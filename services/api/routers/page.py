@@ -30,7 +30,7 @@ async def show(request: Request, api: Api, _caller: Anyone) -> HTMLResponse:
     headers = {**_HEADERS, "Content-Language": words.code}
     try:
         async with api.reading() as session:
-            places = await store.places(session)
+            places = await store.places(session, view.now)
     except DatabaseUnavailableError:
         return HTMLResponse(
             render_unavailable(view), 503, {**headers, "Retry-After": str(RETRY_AFTER_S), "Cache-Control": "no-store"}

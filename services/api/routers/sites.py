@@ -8,8 +8,10 @@ from fastapi import APIRouter, Query
 
 from services.api import store
 from services.api.access import KEY_SCHEMES, Anyone
+from services.api.answers import errors, ok
 from services.api.context import Api
-from services.api.schemas import SiteList, SiteState, errors, ok
+from services.api.schemas import SiteList, SiteState
+from svitlo.clock import utc_now
 from svitlo.contracts import SiteStateWord, is_slug
 from svitlo.contracts.topics import SLUG_PATTERN
 from svitlo.errors import NotFoundError
@@ -31,7 +33,7 @@ async def list_sites(
 ) -> SiteList:
     """All sites you may see, by key: public ones, and with a key the private ones too."""
     async with api.reading() as session:
-        found = await store.sites(session, private=caller.sees_private, state=state, parent=parent)
+        found = await store.sites(session, private=caller.sees_private, now=utc_now(), state=state, parent=parent)
     return SiteList(items=found)
 
 
@@ -42,7 +44,7 @@ async def get_site(site: str, api: Api, caller: Anyone) -> SiteState:
     async with api.reading() as session:
         # What is no slug cannot be a site, and a database does not take every string (a zero byte, for one).
         if is_slug(site):
-            found = await store.sites(session, private=caller.sees_private, slug=site)
+            found = await store.sites(session, private=caller.sees_private, now=utc_now(), slug=site)
     if not found:
         raise NotFoundError(NO_SITE)
     return found[0]
