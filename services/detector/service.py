@@ -20,6 +20,7 @@ from services.detector.core.observation import observe
 from services.detector.core.place import Place
 from services.detector.core.policy import Policy
 from services.detector.publisher import HEARD, EventRelay, StatePublisher
+from services.detector.store import TurnLostError
 from services.detector.writer import Watching, Writer
 from svitlo import settings as configuration
 from svitlo.bus import Backoff, Firehose, ServiceLink
@@ -27,7 +28,7 @@ from svitlo.clock import utc_now
 from svitlo.contracts import ContractError, DeviceChannel, decode_device, topics
 from svitlo.db.listen import REGISTRY_CHANNEL, Listener
 from svitlo.db.session import Database
-from svitlo.errors import DatabaseUnavailableError, SvitloError
+from svitlo.errors import DatabaseUnavailableError
 from svitlo.health import beat
 from svitlo.ids import uuid7
 
@@ -44,10 +45,8 @@ CLOCK_SLACK = timedelta(seconds=0.5)
 REGISTRY_EVERY_S = 60.0
 TICK = timedelta(seconds=1)
 TURN_TRIES = 10
-
-
-class TurnLostError(SvitloError):
-    """Another detector took the lock while our connection to the database was broken."""
+PATIENCE_S = 4.0
+"""When PostgreSQL was away, a standby lets the active detector, which owes what happened meanwhile, come back first."""
 
 
 SUBSCRIPTIONS = (
@@ -86,14 +85,17 @@ async def run(settings: configuration.Settings) -> None:
     _ = settings.required_database_url, settings.broker
     async with Database(settings.required_database_url) as database:
         backoff = Backoff()
+        pause = 0.0
         while True:
             try:
                 async with Listener(settings.required_database_url) as listener:
+                    await asyncio.sleep(pause)
                     await _wait_for_turn(listener)
                     await Detector(settings, database).run(listener)
             except DatabaseUnavailableError as error:
                 log.warning("%s; trying again", error)
                 beat()
+            pause = PATIENCE_S
             await backoff.wait()
 
 
@@ -152,6 +154,8 @@ class Detector:
         Raises `DatabaseUnavailableError`, but only while loading.
         """
         await listener.listen(REGISTRY_CHANNEL, self._registry_changed.set)
+        async with self._database.transaction() as session:
+            self._writer.turn = await store.take_turn(session)
         await self._load()
         try:
             await self._watch(listener)
@@ -174,11 +178,13 @@ class Detector:
     async def _hold_turn(self, listener: Listener) -> None:
         """Keep lock and notifications over a break of their connection; detection itself goes on meanwhile."""
         await listener.watch()
-        backoff = Backoff()
+        backoff = Backoff(limit_s=1.0)
         while True:
             try:
                 async with Listener(self._settings.required_database_url) as again:
                     await self._take_turn_again(again)
+                    async with self._database.transaction() as session:
+                        await store.hold_turn(session, self._writer.turn)
                     await again.listen(REGISTRY_CHANNEL, self._registry_changed.set)
                     self._registry_changed.set()
                     backoff.reset()

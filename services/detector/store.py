@@ -19,10 +19,12 @@ from services.detector.core.place import Place, Rule
 from services.detector.core.site import SiteState
 from svitlo.contracts import EvidenceKind, PowerState, SiteStateWord
 from svitlo.db import log
+from svitlo.errors import SvitloError
 from svitlo.maintenance import Window, spans
 from svitlo.registry.windows import windows_by_site
 
 TICK = "detector"
+TURN = "detector-turn"
 CHUNK = 2000
 """Device states written by one statement: a large fleet must not hold up the events behind it."""
 MAINTENANCE_AHEAD = timedelta(hours=48)
@@ -75,7 +77,26 @@ ON CONFLICT (id) DO UPDATE SET
 WHERE outages.rev <= excluded.rev
 """)
 
-_SAVE_GAP = text("INSERT INTO observation_gaps (started_at, ended_at, reason) VALUES (:started, :ended, :reason)")
+# Written again after a commit whose answer was lost, it must not count twice.
+_SAVE_GAP = text("""
+INSERT INTO observation_gaps (started_at, ended_at, reason)
+SELECT v.* FROM (VALUES (CAST(:started AS timestamptz), CAST(:ended AS timestamptz), CAST(:reason AS text)))
+  AS v (started_at, ended_at, reason)
+WHERE NOT EXISTS (
+  SELECT FROM observation_gaps g WHERE g.started_at = v.started_at AND g.ended_at = v.ended_at
+)
+""")
+
+_TAKE_TURN = text("""
+INSERT INTO service_ticks (service, at, details) VALUES (:service, now(), '{"turn": 1}')
+ON CONFLICT (service) DO UPDATE SET
+  at = now(), details = jsonb_build_object('turn', CAST(service_ticks.details ->> 'turn' AS bigint) + 1)
+RETURNING CAST(details ->> 'turn' AS bigint)
+""")
+
+_HOLD_TURN = text("""
+SELECT CAST(details ->> 'turn' AS bigint) FROM service_ticks WHERE service = :service FOR SHARE
+""")
 
 _SAVE_TICK = text("""
 INSERT INTO service_ticks (service, at, since, details) VALUES (:service, :at, :since, CAST(:details AS jsonb))
@@ -110,6 +131,10 @@ SELECT slug FROM sites GROUP BY slug HAVING bool_and(removed_at IS NOT NULL)
 UNION
 SELECT slug FROM former_slugs f WHERE NOT EXISTS (SELECT FROM sites s WHERE s.slug = f.slug AND s.removed_at IS NULL)
 """)
+
+
+class TurnLostError(SvitloError):
+    """Another detector took over while our connection to the database was broken."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +203,17 @@ async def load_sites(session: AsyncSession) -> dict[str, SiteState]:
 async def load_removed(session: AsyncSession) -> set[str]:
     """Slugs that sites bore until they were removed or renamed, and that no live site bears."""
     return {row.slug for row in await session.execute(_REMOVED)}
+
+
+async def take_turn(session: AsyncSession) -> int:
+    """Begin a turn as the active detector: whatever an earlier one still wants to write is refused from now on."""
+    return int((await session.execute(_TAKE_TURN, {"service": TURN})).scalar_one())
+
+
+async def hold_turn(session: AsyncSession, turn: int) -> None:
+    """Make sure that nobody else has taken over, until the end of the transaction. Raises `TurnLostError`."""
+    if (await session.execute(_HOLD_TURN, {"service": TURN})).scalar_one_or_none() != turn:
+        raise TurnLostError("another detector is active")
 
 
 async def load_tick(session: AsyncSession) -> Tick | None:

@@ -60,6 +60,8 @@ class Writer:
         self._owed: deque[tuple[list[Effect], dict[str, int]]] = deque()
         self._wake = asyncio.Event()
         self.up = True
+        self.turn = 0
+        """Our turn as the active detector; without it nothing is written."""
 
     @property
     def backlog(self) -> int:
@@ -76,7 +78,7 @@ class Writer:
             self._wake.set()
 
     async def run(self) -> None:
-        """Write until cancelled; what is then still owed is tried once more."""
+        """Write until cancelled; what is then still owed is tried once more. Raises `TurnLostError`."""
         try:
             due = time.monotonic()  # the first at once: it says that we watch
             while True:
@@ -117,6 +119,7 @@ class Writer:
 
     async def _write(self, effects: Sequence[Effect], site_ids: Mapping[str, int]) -> bool:
         async with self._database.transaction() as session:
+            await store.hold_turn(session, self.turn)
             return await store.save_effects(session, effects, site_ids, utc_now())
 
     async def _save_snapshot(self) -> None:
@@ -132,6 +135,7 @@ class Writer:
                 states = {name: self._unsaved[name] for name in names[start : start + store.CHUNK]}
                 dated = {name: (state, watching.deadline_of(name)) for name, state in states.items()}
                 async with self._database.transaction() as session:
+                    await store.hold_turn(session, self.turn)
                     await store.save_devices(session, dated, utc_now())
                 for name, state in states.items():
                     if self._unsaved.get(name) is state:
@@ -140,6 +144,7 @@ class Writer:
                     await self._drain()
             # Last, and only when all that it stands for is stored.
             async with self._database.transaction() as session:
+                await store.hold_turn(session, self.turn)
                 await store.save_tick(session, utc_now(), watching.since, watching.details)
             self._went(up=True)
         except DatabaseUnavailableError as error:
@@ -158,6 +163,8 @@ class Writer:
                     await self._write(*self._owed[0])
                     self._owed.popleft()
                 await self._save_snapshot()
+        except store.TurnLostError:
+            log.warning("another detector is active; %d batches of effects are left to it", len(self._owed))
         except (TimeoutError, DatabaseUnavailableError, DBAPIError):
             log.warning("PostgreSQL is away; %d batches of effects could not be stored", len(self._owed))
 

@@ -14,6 +14,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import text
 
+from services.detector import store
 from services.detector.service import run
 from svitlo import registry
 from svitlo.contracts import PowerEvent, SiteState, decode_as
@@ -166,7 +167,7 @@ async def test_a_board_that_died_while_we_were_down_is_found_and_dated_before_we
         async with serving(run, quick_settings(broker, database_url)):
             await eventually_async(lambda: reader.power() == "on")
             await asyncio.sleep(1.5)
-        left = await scalar(house, "SELECT at FROM service_ticks")
+        left = await scalar(house, "SELECT at FROM service_ticks WHERE service = 'detector'")
     async with serving(run, quick_settings(broker, database_url)):
         await eventually_async(lambda: len(reader.events) == 1, 15)
     assert reader.events[0].occurred_lo <= left
@@ -198,7 +199,7 @@ async def test_a_site_added_or_removed_while_running_is_followed(
             await registry.remove_site(session, "barn")
         await eventually_async(lambda: reader.power("shed") == "unknown")
         await eventually_async(lambda: reader.kept["svitlo/sites/barn/power"] == b"")
-        assert reader.kept["svitlo/sites/barn/state"] == b""
+        await eventually_async(lambda: reader.kept["svitlo/sites/barn/state"] == b"")
 
 
 async def test_a_second_detector_stands_by_and_takes_over(
@@ -324,3 +325,20 @@ async def test_an_outage_whose_end_was_lost_does_not_silence_the_next(
             await asyncio.sleep(1)
         await eventually_async(lambda: len(reader.events) == 1, 20)
     assert await scalar(house, "SELECT count(*) FROM outages WHERE ended_hi IS NULL") == 1
+
+
+async def test_a_detector_that_lost_its_turn_writes_nothing_more_and_begins_anew(
+    house: Database, broker: Broker, reader: Reader, database_url: str
+) -> None:
+    """Somebody else took over while we could not see it: what we still owe is theirs to find."""
+    async with serving(run, quick_settings(broker, database_url)):
+        async with Beating(Board(broker)):
+            await eventually_async(lambda: reader.power() == "on")
+            async with house.transaction() as session:
+                stolen = await store.take_turn(session)
+        await eventually_async(lambda: reader.power() == "off", 20)
+        await eventually_async(lambda: len(reader.events) == 1, 20)
+        assert await scalar(house, "SELECT count(*) FROM power_events") == 1
+        async with house.transaction() as session:
+            with pytest.raises(store.TurnLostError):
+                await store.hold_turn(session, stolen)
