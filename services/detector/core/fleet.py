@@ -192,10 +192,12 @@ class Fleet:
             if after is not state:
                 if self._moved(name, state, after, now, effects):
                     touched |= dict.fromkeys(self._device_sites.get(name, ()))
-            elif (due := next_deadline(state, self.policy, self.watch)) is not None and due <= now:
-                self._unproven.add(name)
-            else:
-                self._schedule(name, state)
+            elif (due := next_deadline(state, self.policy, self.watch)) is not None:
+                if due <= now:
+                    self._unproven.add(name)
+                else:
+                    self._scheduled[name] = due
+                    heapq.heappush(self._deadlines, (due, name))
         # All devices first: who vanished together is known before anything is said of a site.
         for site in touched:
             effects += self._judge(site, now, changed=True)
