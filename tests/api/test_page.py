@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
@@ -13,6 +15,7 @@ import pytest
 from services.api.page import look
 from services.api.page.render import View, render
 from services.api.page.words import EN, LANGUAGES, UK, Words, choose, tell_duration, tell_moment
+from services.api.schemas import ChildTally
 from services.api.store import Place, Span
 from svitlo.contracts import PowerState, SiteStateWord
 from tests.api.conftest import LinkStandIn
@@ -198,6 +201,59 @@ def test_a_moment_is_told_by_the_clock_on_the_wall(moment: datetime, said: str) 
 )
 def test_the_language_is_the_readers_choice(asked: str | None, header: str, code: str) -> None:
     assert choose(asked, header, "uk").code == code
+
+
+def shown(place: Place, words: Words = EN) -> str:
+    return Page(render(View(words, KYIV, NOON), [place], fresh=True)).text
+
+
+def test_maintenance_says_until_when_and_how_the_power_is() -> None:
+    work = Place("A", SiteStateWord.MAINTENANCE, PowerState.OFF, NOON, None, work_until=NOON + timedelta(hours=2))
+    assert "Maintenance until 16:00 · No power since 14:00" in shown(work)
+    assert "Техроботи до 16:00 · Світла немає з 14:00" in shown(work, UK)
+
+
+def test_a_place_with_places_under_it_says_how_many_are_without_power() -> None:
+    children = ChildTally(total=12, on=8, partial=1, off=3, unknown=0)
+    house = Place("A", SiteStateWord.PARTIAL, PowerState.ON, NOON, None, children=children)
+    assert "Partly on 3 of 12 without power" in shown(house)
+    assert "Є частково без світла 3 з 12" in shown(house, UK)
+
+
+def test_power_that_comes_and_goes_is_told() -> None:
+    place = Place("A", SiteStateWord.ON, PowerState.ON, NOON, None)
+    assert EN.unstable in shown(replace(place, unstable=True))
+    assert EN.unstable not in shown(place)
+
+
+async def test_the_page_reads_what_goes_on(client: httpx.AsyncClient, records: Records) -> None:
+    now = datetime.now(UTC)
+    for slug in ("a", "b", "c"):
+        await records.site(slug, slug)
+    children = {"total": 12, "on": 9, "partial": 0, "off": 3, "unknown": 0}
+    await records.state("a", "on", memory='{"unstable": {}}')
+    await records.state("b", "partial", power="on", memory=json.dumps({"children": children}))
+    await records.state("c", "maintenance", power="on")
+    await records.work("c", now - timedelta(hours=1), 7200)
+    text = Page((await client.get("/?lang=en")).text).text
+    for said in ("Power comes and goes", "3 of 12 without power", "Maintenance until"):
+        assert text.count(said) == 1, said
+    assert text.index("Partly on") < text.index("Power on")
+
+
+async def test_what_was_momentary_or_retracted_is_not_the_last_outage(
+    client: httpx.AsyncClient, records: Records
+) -> None:
+    now = datetime.now(UTC)
+    await records.site("a")
+    await records.state("a", "on", since=now)
+    await records.outage("a", now - timedelta(hours=9), now - timedelta(hours=6))
+    await records.outage("a", now - timedelta(hours=5), now - timedelta(hours=3), retracted_at=now)
+    await records.outage("a", now - timedelta(hours=2), now - timedelta(hours=1), marks=["momentary"])
+    text = Page((await client.get("/?lang=en")).text).text
+    assert "3 h" in text
+    assert "1 h" not in text
+    assert "2 h" not in text
 
 
 @pytest.mark.parametrize("words", LANGUAGES.values(), ids=LANGUAGES)

@@ -20,7 +20,7 @@ POLICY = (
 """The page's Content-Security-Policy: our style sheet and inline images, nothing else."""
 
 REFRESH_S = 30
-_URGENCY = {PowerState.OFF: 0, PowerState.UNKNOWN: 1, PowerState.ON: 2}
+_URGENCY = [PowerState.OFF, PowerState.UNKNOWN, PowerState.ON]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def render(view: View, places: Sequence[Place], *, fresh: bool) -> str:
     parts = ["" if fresh else _warning(words.stale, words.stale_advice), f"<h1>{escape(headline)}</h1>"]
     if places:
         # Who opens the page in the dark looks for a place without power.
-        ordered = sorted(places, key=lambda place: _URGENCY.get(place.power, len(_URGENCY)))
+        ordered = sorted(places, key=_urgency)
         parts += [_share(places), "<ul>", *(_place(view, place) for place in ordered), "</ul>"]
     return _document(view, headline, "\n".join(parts))
 
@@ -123,19 +123,49 @@ def _share(places: Sequence[Place]) -> str:
     return f"<svg {frame}>{''.join(bars)}</svg>"
 
 
+def _urgency(place: Place) -> tuple[int, bool]:
+    return _URGENCY.index(place.power), place.state is not SiteStateWord.PARTIAL
+
+
 def _place(view: View, place: Place) -> str:
     words, state = view.words, place.state
-    if place.since is None:
-        since = escape(words.no_data)
-    else:
-        going = view.duration(view.now - place.since, words.going)
-        since = f"{escape(words.since).format(moment=view.moment(place.since))} · {going}"
     return (
         f"<li><h2>{escape(place.name)}</h2>"
         f'<p class="now"><span class="state {state.value}">{look.icon(look.ICONS[state])}'
-        f'{escape(words.states[state])}</span> <span class="when">{since}</span></p>'
-        f"{_last(view, place)}</li>"
+        f'{escape(words.states[state])}</span> <span class="when">{_now(view, place)}</span></p>'
+        f"{_unstable(view, place)}{_last(view, place)}</li>"
     )
+
+
+def _now(view: View, place: Place) -> str:
+    """What belongs beside the state."""
+    words = view.words
+    if place.state is SiteStateWord.PARTIAL and place.children is not None:
+        return escape(words.some_off.format(off=place.children.off, total=place.children.total))
+    if place.state is SiteStateWord.MAINTENANCE:
+        return _work(view, place)
+    if place.since is None:
+        return escape(words.no_data)
+    return f"{_since(view, place.since)} · {view.duration(view.now - place.since, words.going)}"
+
+
+def _work(view: View, place: Place) -> str:
+    """When maintenance ends, and how the power is meanwhile."""
+    words = view.words
+    told = []
+    if place.work_until is not None:
+        told.append(escape(words.work_until).format(moment=view.moment(place.work_until)))
+    if place.since is not None:
+        told.append(f"{escape(words.states[SiteStateWord(place.power.value)])} {_since(view, place.since)}")
+    return " · ".join(told)
+
+
+def _since(view: View, since: datetime) -> str:
+    return escape(view.words.since).format(moment=view.moment(since))
+
+
+def _unstable(view: View, place: Place) -> str:
+    return f'<p class="last">{escape(view.words.unstable)}</p>' if place.unstable else ""
 
 
 def _last(view: View, place: Place) -> str:

@@ -23,6 +23,9 @@ class Words:
     since: str
     no_data: str
     going: str
+    some_off: str
+    work_until: str
+    unstable: str
     last_outage: str
     previous_outage: str
     no_outages: str
@@ -66,6 +69,9 @@ UK = Words(
     since="з {moment}",
     no_data="даних ще не було",
     going="триває {duration}",
+    some_off="без світла {off} з {total}",
+    work_until="до {moment}",
+    unstable="Світло то зникає, то вертається",
     last_outage="Останнє відключення",
     previous_outage="Попереднє відключення",
     no_outages="Відключень не зафіксовано",
@@ -100,6 +106,9 @@ EN = Words(
     since="since {moment}",
     no_data="no data yet",
     going="for {duration}",
+    some_off="{off} of {total} without power",
+    work_until="until {moment}",
+    unstable="Power comes and goes",
     last_outage="Last outage",
     previous_outage="Previous outage",
     no_outages="No outages recorded",
