@@ -359,9 +359,9 @@ class Detector:
     def _take_registry(self, registry: dict[str, store.SiteEntry]) -> None:
         before, self._registry = self._registry, registry
         slugs = {entry.id: slug for slug, entry in registry.items()}
-        for slug, entry in before.items():
-            if (new := slugs.get(entry.id, slug)) != slug:
-                self.fleet.rename(slug, new)
+        moved = {slug: slugs[entry.id] for slug, entry in before.items() if slugs.get(entry.id, slug) != slug}
+        if moved:
+            self.fleet.rename(moved)
         self._apply(self.fleet.set_registry(self._mapping(), utc_now()))
         for slug in before.keys() - registry.keys():
             self._states.forget(slug)

@@ -224,7 +224,7 @@ def test_a_reconstructed_outage_within_maintenance_is_kept_and_not_told() -> Non
 
 def test_a_renamed_site_keeps_its_outage() -> None:
     world = home().beat(boots=1).at(60)
-    world.fleet.rename("home", "house")
+    world.fleet.rename({"home": "house"})
     world.register({"house": ("d1",)})
     returns(world.at(100), 2)
     assert [(event.kind.value, event.site) for event in world.log][:2] == [
@@ -238,3 +238,11 @@ def test_a_site_with_nothing_owed_releases_nothing() -> None:
     world = World({"home": Place(devices={"d1": 1}, confirm_off=timedelta(seconds=5))}).begin().beat()
     assert world.beats(100).effects
     assert world.log == []
+
+
+def test_two_sites_that_swap_their_slugs_keep_their_own_outages() -> None:
+    world = World({"a": ("d1",), "b": ("d2",)}).begin().beat("d1").beat("d2").beats(60, "d2")
+    world.fleet.rename({"a": "b", "b": "a"})
+    world.register({"a": ("d2",), "b": ("d1",)})
+    assert (world.power("a"), world.power("b")) == (PowerState.ON, PowerState.OFF)
+    assert len(world.beats(100, "d2").log) == 1

@@ -109,11 +109,13 @@ class Fleet:
         if self._blind_since is not None:
             self._blind_since = min(self._blind_since, now)
 
-    def rename(self, old: str, new: str) -> None:
-        """A site bears another slug from now on; call before `set_registry`."""
-        if old in self.sites:
-            self.sites[new] = self.sites.pop(old)
-            self._site_deadlines.pop(old, None)
+    def rename(self, slugs: Mapping[str, str]) -> None:
+        """Sites bear other slugs from now on, from old to new; call before `set_registry`."""
+        moved = {new: self.sites.pop(old) for old, new in slugs.items() if old in self.sites}
+        self.sites |= moved
+        self.places = {slugs.get(slug, slug): place for slug, place in self.places.items()}
+        for slug in (*slugs, *slugs.values()):
+            self._site_deadlines.pop(slug, None)
 
     def set_registry(self, places: Mapping[str, Place], now: datetime) -> list[Effect]:
         """What sites there are and which devices stand for them. New ones begin unknown; what is gone is forgotten."""
