@@ -16,18 +16,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.detector.core.area import AreaGuard
-from services.detector.core.device import (
-    DeviceState,
-    Liveness,
-    Watch,
-    blinded,
-    interrupted,
-    next_deadline,
-    observe_device,
-    rewound,
-    tick_device,
-)
+from services.detector.core.device import ALIVE, DeviceState, Liveness, Watch, blinded, interrupted, rewound
 from services.detector.core.effects import DeviceChanged, Effect, GapSeen, SiteChanged
+from services.detector.core.hearing import observe_device
 from services.detector.core.judgement import Judgement
 from services.detector.core.observation import Observation, ObservationKind
 from services.detector.core.outage import Outage
@@ -35,11 +26,10 @@ from services.detector.core.place import Place
 from services.detector.core.policy import Policy
 from services.detector.core.site import SiteState, frozen, next_boundary, shown_state
 from services.detector.core.site import rewound as site_rewound
+from services.detector.core.waiting import next_deadline, tick_device
 from svitlo.contracts import ChildTally, DeviceTally, EvidenceKind, PowerState
 
 NewId = Callable[[datetime], UUID]
-
-_ALIVE = (Liveness.ONLINE, Liveness.LATE)
 
 
 class Tally(Struct):
@@ -139,7 +129,7 @@ class Fleet:
             self._site_deadlines.pop(gone, None)
         for name in sorted(by_device.keys() - self.devices.keys()):
             self.devices[name] = DeviceState()
-        self._online = sum(state.liveness in _ALIVE for state in self.devices.values())
+        self._online = sum(state.liveness in ALIVE for state in self.devices.values())
         effects: list[Effect] = []
         for site, place in places.items():
             if site not in self.sites:
@@ -266,7 +256,7 @@ class Fleet:
         """How many devices a site has and how many of them live."""
         place = self.places.get(site)
         states = [self.devices[name] for name in place.devices] if place is not None else []
-        return DeviceTally(total=len(states), alive=sum(state.liveness in _ALIVE for state in states))
+        return DeviceTally(total=len(states), alive=sum(state.liveness in ALIVE for state in states))
 
     def deadline_of(self, device: str) -> datetime | None:
         """When silence, or a word that waits, next changes a device if nothing arrives."""
@@ -291,7 +281,7 @@ class Fleet:
         )
 
     def _count(self, before: DeviceState, after: DeviceState, now: datetime) -> None:
-        was, is_ = before.liveness in _ALIVE, after.liveness in _ALIVE
+        was, is_ = before.liveness in ALIVE, after.liveness in ALIVE
         self._online += is_ - was
         if was and after.liveness is Liveness.LOST and after.lost_by is not EvidenceKind.MAINS:
             self.guard.lost(now, self._online)
