@@ -19,6 +19,7 @@ from services.detector.core.area import AreaGuard
 from services.detector.core.device import ALIVE, DeviceState, Liveness, Watch, blinded, interrupted, rewound
 from services.detector.core.effects import DeviceChanged, Effect, GapSeen, SiteChanged
 from services.detector.core.hearing import observe_device
+from services.detector.core.hierarchy import Hierarchy
 from services.detector.core.judgement import Judgement
 from services.detector.core.observation import Observation, ObservationKind
 from services.detector.core.outage import Outage
@@ -27,7 +28,7 @@ from services.detector.core.policy import Policy
 from services.detector.core.site import SiteState, frozen, next_boundary, shown_state
 from services.detector.core.site import rewound as site_rewound
 from services.detector.core.waiting import next_deadline, tick_device
-from svitlo.contracts import ChildTally, DeviceTally, EvidenceKind, PowerState
+from svitlo.contracts import DeviceTally, EvidenceKind, PowerState
 
 NewId = Callable[[datetime], UUID]
 
@@ -52,7 +53,7 @@ class Fleet:
         self.sites: dict[str, SiteState] = {}
         self.places: dict[str, Place] = {}
         self.guard = AreaGuard(policy, new_id)
-        self._children: dict[str, tuple[str, ...]] = {}
+        self._hierarchy = Hierarchy({})
         self._device_sites: dict[str, tuple[str, ...]] = {}
         self._new_id = new_id
         self._online = 0
@@ -112,14 +113,11 @@ class Fleet:
         before = self.places
         self.places = dict(places)
         by_device: dict[str, list[str]] = {}
-        children: dict[str, list[str]] = {}
         for site, place in places.items():
             for name in place.devices:
                 by_device.setdefault(name, []).append(site)
-            if place.parent is not None and place.parent in places:
-                children.setdefault(place.parent, []).append(site)
         self._device_sites = {name: tuple(sites) for name, sites in by_device.items()}
-        self._children = {site: tuple(slugs) for site, slugs in children.items()}
+        self._hierarchy = Hierarchy(self.places)
         for gone in self.devices.keys() - by_device.keys():
             del self.devices[gone]
             self._scheduled.pop(gone, None)
@@ -139,7 +137,7 @@ class Fleet:
             elif site in before:
                 self._forget_devices(site, before[site].devices.keys() - place.devices.keys())
                 self._disregard_darks(site, place.devices.keys() - before[site].devices.keys())
-        for site in self._from_below(places):
+        for site in self._hierarchy.from_below():
             effects += self._judge(site, now, silent=True, registry=True)
         return effects
 
@@ -310,44 +308,22 @@ class Fleet:
 
     def _shown(self, slug: str, site: SiteState, now: datetime) -> SiteState:
         place = self.places[slug]
-        children = self._children_of(slug)
+        children = self._hierarchy.tally(slug, self.sites)
         if children != site.children:
             site = replace(site, children=children)
         devices = {name: self.devices[name] for name in place.devices}
         word = shown_state(site, place, devices, self.watch, now)
         return site if word is site.state else replace(site, state=word)
 
-    def _children_of(self, slug: str) -> ChildTally | None:
-        below = self._children.get(slug, ())
-        if not below:
-            return None
-        powers = [self.sites[child].power for child in below]
-        partial = sum(
-            self.sites[child].power is PowerState.ON and _some_off(self.sites[child].children) for child in below
-        )
-        on, off = powers.count(PowerState.ON), powers.count(PowerState.OFF)
-        return ChildTally(total=len(below), on=on - partial, off=off, partial=partial, unknown=len(below) - on - off)
-
     def _derived(self, site: SiteState, slug: str, now: datetime) -> SiteState:
         """A site without boards of its own has what the sites below it have: power as long as one of them has."""
-        below = [self.sites[child] for child in self._children.get(slug, ())]
+        below = [self.sites[child] for child in self._hierarchy.below(slug)]
         powers = {child.power for child in below}
         power = next((word for word in (PowerState.ON, PowerState.OFF) if word in powers), PowerState.UNKNOWN)
         if power is site.power:
             return site
         times = [child.since for child in below if child.power is power and child.since is not None]
         return replace(site, power=power, since=max(times, default=now) if power is PowerState.OFF else now)
-
-    def _from_below(self, places: Mapping[str, Place]) -> list[str]:
-        """The sites, those further down first."""
-        depth: dict[str, int] = {}
-        for slug in places:
-            above, seen = places[slug].parent, {slug}
-            while above is not None and above in places and above not in seen:
-                seen.add(above)
-                above = places[above].parent
-            depth[slug] = len(seen)
-        return sorted(places, key=lambda slug: -depth[slug])
 
     def _disregard_darks(self, slug: str, devices: Collection[str]) -> None:
         """What a device went through before it stood for this site is not the site's."""
@@ -381,10 +357,6 @@ class Fleet:
 
 def _without(outage: Outage, gone: Collection[str]) -> Outage:
     return replace(outage, members={name: dark for name, dark in outage.members.items() if name not in gone})
-
-
-def _some_off(children: ChildTally | None) -> bool:
-    return children is not None and (children.off > 0 or children.partial > 0)
 
 
 def _only_later(before: DeviceState, after: DeviceState) -> bool:

@@ -51,7 +51,7 @@ class Judgement(Telling):
         if self._watch.since is not None:
             times.append(site.dips_at)
             if site.unstable is not None:
-                times.append(site.unstable.last_at + self._policy.flap_calm)
+                times.append(self._calm_at(site.unstable, self._watch.since))
             if (held_until := self._held_until()) is not None and held_until > self._now:
                 times.append(held_until)
         return min((moment for moment in times if moment is not None), default=None)

@@ -148,11 +148,15 @@ class Telling:
             self.effects.append(EventLogged(self._flapping_event(EventKind.UNSTABLE, unstable, power, outage_id)))
         self.site = replace(self.site, changes=(), unstable=unstable)
 
+    def _calm_at(self, unstable: Unstable, watching_since: datetime) -> datetime:
+        """When there was no change for long enough; what we did not watch does not count."""
+        return max(unstable.last_at, watching_since) + self._policy.flap_calm
+
     def _calm_down(self) -> None:
         unstable = self.site.unstable
         if unstable is None or self._watch.since is None:
             return
-        if self._now < max(unstable.last_at, self._watch.since) + self._policy.flap_calm:
+        if self._now < self._calm_at(unstable, self._watch.since):
             return
         self.site = replace(self.site, unstable=None)
         if self._silenced():

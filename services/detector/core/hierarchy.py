@@ -1,0 +1,50 @@
+"""Sites stand under sites: which, and what those above show of those below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.detector.core.place import Place
+from services.detector.core.site import SiteState
+from svitlo.contracts import ChildTally, PowerState
+
+
+class Hierarchy:
+    """Which sites stand directly under which; a parent that is not there counts as none."""
+
+    def __init__(self, places: Mapping[str, Place]) -> None:
+        self._places = places
+        below: dict[str, list[str]] = {}
+        for slug, place in places.items():
+            if place.parent is not None and place.parent in places:
+                below.setdefault(place.parent, []).append(slug)
+        self._below = {slug: tuple(children) for slug, children in below.items()}
+
+    def below(self, slug: str) -> tuple[str, ...]:
+        """The sites directly under a site."""
+        return self._below.get(slug, ())
+
+    def from_below(self) -> list[str]:
+        """All sites, those further down first."""
+        return sorted(self._places, key=lambda slug: -self._depth(slug))
+
+    def tally(self, slug: str, sites: Mapping[str, SiteState]) -> ChildTally | None:
+        """How the sites under a site stand; None if there are none."""
+        below = [sites[child] for child in self.below(slug)]
+        if not below:
+            return None
+        partial = sum(child.power is PowerState.ON and _some_off(child.children) for child in below)
+        powers = [child.power for child in below]
+        on, off = powers.count(PowerState.ON), powers.count(PowerState.OFF)
+        return ChildTally(total=len(below), on=on - partial, off=off, partial=partial, unknown=len(below) - on - off)
+
+    def _depth(self, slug: str) -> int:
+        seen, above = {slug}, self._places[slug].parent
+        while above is not None and above in self._places and above not in seen:
+            seen.add(above)
+            above = self._places[above].parent
+        return len(seen)
+
+
+def _some_off(children: ChildTally | None) -> bool:
+    return children is not None and (children.off > 0 or children.partial > 0)
