@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 
 from services.notifier import store
-from services.notifier.views import ALERT_KINDS
+from services.notifier.news import is_news
 from svitlo.db import log as event_log
 from svitlo.db.session import Database
 
@@ -58,9 +58,8 @@ class Planner:
             events = await event_log.read(session, after, self._batch)
             if not events:
                 return False
-            last = events[-1].seq
-            owed = await store.plan(session, after, last, ALERT_KINDS)
-            await event_log.advance(session, CONSUMER, last)
+            owed = await store.plan(session, [entry.seq for entry in events if is_news(entry.event)])
+            await event_log.advance(session, CONSUMER, events[-1].seq)
         if owed:
             self._on_planned()
         return True

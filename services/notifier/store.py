@@ -9,20 +9,27 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.chats import CONSOLE
 from services.notifier.views import Alert
-from svitlo.contracts import Cause, EventKind
+from svitlo.contracts import Cause, EventKind, Flapping
 
+# A correction goes to those only who were told something of its outage before, or are by this same plan: all news of
+# one outage has the same readers.
 _PLAN = text("""
 INSERT INTO deliveries (event_seq, chat, state, attempts)
 SELECT e.seq, c.id, 'pending', 0
 FROM power_events e
 JOIN chats c ON c.active AND (c.platform = :console
   OR EXISTS (SELECT 1 FROM subscriptions s WHERE s.chat = c.id AND s.site_id = e.site_id))
-WHERE e.seq > :after AND e.seq <= :last AND e.kind = ANY(CAST(:kinds AS text[]))
+WHERE e.seq = ANY(CAST(:news AS bigint[])) AND (e.kind <> :revised
+  OR EXISTS (SELECT 1 FROM power_events p
+    WHERE p.outage_id = e.outage_id AND p.kind <> :revised AND p.seq = ANY(CAST(:news AS bigint[])))
+  OR EXISTS (SELECT 1 FROM power_events p JOIN deliveries d ON d.event_seq = p.seq
+    WHERE p.outage_id = e.outage_id AND d.chat = c.id AND d.state IN ('pending', 'sent')))
 ORDER BY e.seq, c.id
 ON CONFLICT (event_seq, chat) DO NOTHING
 """)
@@ -50,7 +57,9 @@ SELECT q.id, q.chat, c.chat_id, c.language, q.attempts,
          WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost' ORDER BY l.seq DESC LIMIT 1)) AS outage_started,
        o.ended_hi AS outage_ended,
        (SELECT max(b.ended_hi) FROM outages b WHERE b.site_id = e.site_id AND b.id <> e.outage_id
-         AND b.retracted_at IS NULL AND b.ended_hi <= e.occurred_lo) AS power_since
+         AND NOT b.momentary AND b.retracted_at IS NULL AND b.ended_hi <= e.occurred_lo) AS power_since,
+       coalesce(CAST(e.details->>'reconstructed' AS boolean), false) AS reconstructed,
+       CAST(e.details->'flapping' AS text) AS flapping
 FROM claimed q
 JOIN chats c ON c.id = q.chat
 JOIN power_events e ON e.seq = q.event_seq
@@ -95,9 +104,9 @@ class Claimed:
     alert: Alert
 
 
-async def plan(session: AsyncSession, after: int, last: int, kinds: Sequence[EventKind]) -> int:
-    """Write down what the events after `after` up to `last` owe to whom; returns how many deliveries are new."""
-    values = {"after": after, "last": last, "kinds": [kind.value for kind in kinds], "console": CONSOLE}
+async def plan(session: AsyncSession, news: Sequence[int]) -> int:
+    """Write down to whom the events at these positions are owed; returns how many deliveries are new."""
+    values = {"news": list(news), "console": CONSOLE, "revised": EventKind.OUTAGE_REVISED.value}
     return _count(await session.execute(_PLAN, values))
 
 
@@ -134,6 +143,7 @@ async def fail(session: AsyncSession, delivery: int, error: str) -> None:
 def _claimed(row: dict[str, Any]) -> Claimed:
     own = {name: row.pop(name) for name in ("id", "chat", "chat_id", "language", "attempts", "age_s")}
     row["kind"], row["cause"] = EventKind(row["kind"]), Cause(row["cause"])
+    row["flapping"] = msgspec.json.decode(row["flapping"], type=Flapping) if row["flapping"] else None
     return Claimed(**own, alert=Alert(**row))
 
 

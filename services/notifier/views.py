@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.notifier.texts import Words
-from svitlo.contracts import Cause, EventKind, SiteStateWord
+from svitlo.contracts import Cause, EventKind, Flapping, PowerState, SiteStateWord
 
 LATE_AFTER = timedelta(minutes=2)
 """An alert sent longer than this after detection says so."""
@@ -18,6 +18,9 @@ HEADLINE_NAME = 22
 
 STATUS_ROOM = 3500
 """Characters of a status, below Telegram's 4096 with room for markup."""
+
+DATED = (SiteStateWord.ON, SiteStateWord.OFF, SiteStateWord.UNKNOWN)
+"""States that began when the power became what it is; of the others nobody kept since when."""
 
 RETRACTED = {Cause.NETWORK: "alert-retracted-network", Cause.DEVICE: "alert-retracted-device"}
 """Causes that mean the power never went, and what to say then."""
@@ -38,16 +41,22 @@ class Alert:
     outage_started: datetime | None = None
     outage_ended: datetime | None = None
     power_since: datetime | None = None
+    reconstructed: bool = False
+    flapping: Flapping | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SiteStatus:
-    """How a site stands now; `cause` only while the power is off."""
+    """How a site stands now: since when its power is what it is, the cause while it is off, and of the `children`
+    directly under it how many are off."""
 
     place: str
     state: SiteStateWord
     since: datetime | None
     cause: Cause | None
+    power: PowerState = PowerState.UNKNOWN
+    children: int = 0
+    children_off: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +103,20 @@ def short_name(name: str, limit: int = HEADLINE_NAME) -> str:
 
 def _site_status(site: SiteStatus, reader: Reader) -> str:
     words = reader.words
-    line = words.say(f"state-{site.state.value}", place=reader.escape(site.place))
+    since = ""
     if site.since is not None:
         span = words.duration(reader.now - site.since)
-        line = f"{line} {words.say('state-since', time=reader.time(site.since), duration=span)}"
+        since = " " + words.say("state-since", time=reader.time(site.since), duration=span)
+    lines = [words.say(f"state-{site.state.value}", place=reader.escape(site.place))]
+    if site.state in DATED:
+        lines[0] += since
+    elif site.state is SiteStateWord.MAINTENANCE and site.power is not PowerState.UNKNOWN:
+        lines.append(words.say(f"power-{site.power.value}") + since)
+    if site.children_off:
+        lines.append(words.say("state-children", off=site.children_off, total=site.children))
     if site.cause is not None:
-        line = f"{line}\n{words.say(f'cause-{site.cause.value}')}"
-    return line
+        lines.append(words.say(f"cause-{site.cause.value}"))
+    return "\n".join(lines)
 
 
 def _lost(alert: Alert, reader: Reader) -> tuple[str, str]:
@@ -113,6 +129,13 @@ def _lost(alert: Alert, reader: Reader) -> tuple[str, str]:
 
 def _restored(alert: Alert, reader: Reader) -> tuple[str, str]:
     words = reader.words
+    if alert.reconstructed and alert.outage_started is not None:
+        start, end = alert.outage_started, alert.occurred_hi
+        place = _place(alert, reader)
+        return (
+            words.say("alert-missed", place=place, start=reader.time(start), end=reader.time(end)),
+            words.say("alert-missed-after", duration=words.duration(end - start)),
+        )
     headline = words.say("alert-restored", place=_place(alert, reader), time=reader.time(alert.occurred_hi))
     if alert.outage_started is None:
         return headline, ""
@@ -134,6 +157,29 @@ def _revised(alert: Alert, reader: Reader) -> tuple[str, str]:
     )
 
 
+def _unstable(alert: Alert, reader: Reader) -> tuple[str, str]:
+    words = reader.words
+    headline = words.say("alert-unstable", place=_place(alert, reader), time=reader.time(alert.occurred_lo))
+    if alert.flapping is None:
+        return headline, ""
+    return headline, words.say("alert-unstable-so-far", count=alert.flapping.changes)
+
+
+def _stable(alert: Alert, reader: Reader) -> tuple[str, str]:
+    words, flapping = reader.words, alert.flapping
+    power = flapping.power if flapping is not None else PowerState.UNKNOWN
+    turned = {PowerState.ON: alert.outage_ended, PowerState.OFF: alert.outage_started}.get(power)
+    end = turned or alert.occurred_hi
+    headline = words.say(f"alert-stable-{power.value}", place=_place(alert, reader), time=reader.time(end))
+    if flapping is None:
+        return headline, ""
+    start, off = reader.time(flapping.since), timedelta(seconds=flapping.off_s)
+    detail = words.say("alert-stable-before", count=flapping.changes, start=start, end=reader.time(end))
+    if off >= timedelta(seconds=1):
+        detail = f"{detail}, {words.say('alert-stable-off-for', duration=words.duration(off))}"
+    return headline, detail
+
+
 def _place(alert: Alert, reader: Reader) -> str:
     return reader.escape(short_name(alert.place))
 
@@ -142,7 +188,9 @@ _ALERTS: dict[EventKind, Callable[[Alert, Reader], tuple[str, str]]] = {
     EventKind.POWER_LOST: _lost,
     EventKind.POWER_RESTORED: _restored,
     EventKind.OUTAGE_REVISED: _revised,
+    EventKind.UNSTABLE: _unstable,
+    EventKind.STABLE: _stable,
 }
 
 ALERT_KINDS = tuple(_ALERTS)
-"""The kinds of events people are told about."""
+"""The kinds of events there are words for."""

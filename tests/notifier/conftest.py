@@ -42,9 +42,11 @@ class World:
     database: Database
     outages: dict[str, UUID] = field(default_factory=dict)
 
-    async def site(self, slug: str, name: str = "", *, public: bool = True) -> registry.SiteRow:
+    async def site(
+        self, slug: str, name: str = "", *, public: bool = True, parent: str | None = None
+    ) -> registry.SiteRow:
         async with self.database.transaction() as session:
-            return await registry.add_site(session, slug, name or slug.title(), public=public)
+            return await registry.add_site(session, slug, name or slug.title(), public=public, parent=parent)
 
     async def chat(self, chat_id: int, *follows: registry.SiteRow, language: str = "uk") -> Chat:
         async with self.database.transaction() as session:
@@ -60,8 +62,9 @@ class World:
         *,
         ago: timedelta = timedelta(0),
         cause: Cause = Cause.PRESUMED,
+        **details: Any,
     ) -> int:
-        """Append an event detected `ago`; a restore and a revision belong to the site's latest loss."""
+        """Append an event detected `ago`; all but a loss belong to the site's latest loss, if there was one."""
         now = datetime.now(UTC) - ago
         if kind is EventKind.POWER_LOST:
             self.outages[site.slug] = uuid7(now)
@@ -70,12 +73,13 @@ class World:
             rev=1,
             site=site.slug,
             kind=kind,
-            outage_id=self.outages[site.slug],
+            outage_id=self.outages.get(site.slug) or uuid7(now),
             occurred_lo=now - timedelta(seconds=5),
             occurred_hi=now - timedelta(seconds=1),
             detected_at=now,
             cause=cause,
             evidence=[],
+            **details,
         )
         async with self.database.transaction() as session:
             seq = await log.append(session, site.id, event)

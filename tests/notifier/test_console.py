@@ -12,6 +12,7 @@ from services.notifier import chats
 from services.notifier.channels.base import TryLaterError
 from services.notifier.channels.console import ConsoleChannel
 from services.notifier.pacing import UNLIMITED
+from services.notifier.views import ALERT_KINDS
 from svitlo.contracts import EventKind
 from tests.notifier.conftest import World, all_sent, sending, until
 
@@ -71,6 +72,13 @@ async def test_colour_is_for_terminals_only() -> None:
         )
     assert file.getvalue() == "🔌 Дім — світла немає з 18:03\n   До того світло було 3 год\n"
     assert terminal.getvalue().startswith("\x1b[33m🔌 Дім — світла немає з 18:03\x1b[0m\n")
+
+
+@pytest.mark.parametrize("kind", ALERT_KINDS)
+async def test_every_kind_of_alert_has_a_colour(kind: EventKind) -> None:
+    terminal = Terminal()
+    await ConsoleChannel(terminal).send(0, "text", kind)
+    assert terminal.getvalue().startswith("\x1b[")
 
 
 async def test_an_output_nobody_reads_is_tried_later() -> None:

@@ -6,11 +6,13 @@ import re
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from itertools import product
+from typing import Any
 
 import pytest
 
 from services.notifier.texts import LANGUAGES, language_of, words
 from services.notifier.views import (
+    ALERT_KINDS,
     HEADLINE_NAME,
     Alert,
     Reader,
@@ -18,7 +20,7 @@ from services.notifier.views import (
     alert_text,
     status_text,
 )
-from svitlo.contracts import Cause, EventKind, SiteStateWord
+from svitlo.contracts import Cause, EventKind, Flapping, PowerState, SiteStateWord
 from tests.notifier.conftest import KYIV
 
 NOW = datetime(2026, 11, 20, 18, 10, tzinfo=UTC)  # 20:10 in Kyiv
@@ -43,6 +45,10 @@ def alert(kind: EventKind, at: datetime = LOST_AT, *, place: str = "Шевчен
         "detected_at": NOW,
     }
     return Alert(**(facts | known))  # type: ignore[arg-type]
+
+
+def flapping(power: PowerState = PowerState.ON, *, changes: int = 12, off_s: float = 545.0) -> Flapping:
+    return Flapping(since=LOST_AT, changes=changes, off_s=off_s, power=power)
 
 
 def span(days: int = 0, hours: int = 0, minutes: int = 0, seconds: int = 0) -> timedelta:
@@ -88,6 +94,32 @@ def test_durations_show_their_two_largest_units(given: timedelta, uk: str, en: s
 def test_plurals_follow_each_language(count: int, uk: str, en: str) -> None:
     said = [words(language).say("status-more", count=count) for language in LANGUAGES]
     assert said == [uk, en]
+
+
+@pytest.mark.parametrize(
+    ("count", "uk", "en"),
+    [
+        (0, "0 змін", "0 changes"),
+        (1, "1 зміна", "1 change"),
+        (2, "2 зміни", "2 changes"),
+        (5, "5 змін", "5 changes"),
+        (11, "11 змін", "11 changes"),
+        (21, "21 зміна", "21 changes"),
+        (22, "22 зміни", "22 changes"),
+        (101, "101 зміна", "101 changes"),
+    ],
+)
+def test_changes_are_counted_as_each_language_does(count: int, uk: str, en: str) -> None:
+    told = [
+        alert_text(alert(kind, flapping=flapping(changes=count)), reader(language)).splitlines()[1]
+        for kind, language in product((EventKind.UNSTABLE, EventKind.STABLE), LANGUAGES)
+    ]
+    assert told == [
+        f"Уже {uk}. Про кожну не писатиму, доки не стане стабільно.",
+        f"{en} so far. I will not report each one until the power is stable.",
+        f"{uk} з 18:03 до 18:03, без світла загалом 9 хв",
+        f"{en} between 18:03 and 18:03, off for 9 min in all",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +178,69 @@ def test_a_revision_is_a_short_correction(cause: Cause, uk: str, en: str) -> Non
     assert [alert_text(revised, reader(language)) for language in LANGUAGES] == [uk, en]
 
 
+def test_power_that_comes_and_goes_is_told_as_one() -> None:
+    unstable = alert(EventKind.UNSTABLE, flapping=flapping(changes=5))
+    assert [alert_text(unstable, reader(language)) for language in LANGUAGES] == [
+        "⚡ Шевченка 12 — світло блимає з 18:03\nУже 5 змін. Про кожну не писатиму, доки не стане стабільно.",
+        "⚡ Шевченка 12 — on and off since 18:03\n"
+        "5 changes so far. I will not report each one until the power is stable.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("power", "uk", "en"),
+    [
+        (
+            PowerState.ON,
+            "💡 Шевченка 12 — світло є з 18:25, більше не блимає\n12 змін з 18:03 до 18:25, без світла загалом 9 хв",
+            "💡 Шевченка 12 — power on since 18:25, stable again\n"
+            "12 changes between 18:03 and 18:25, off for 9 min in all",
+        ),
+        (
+            PowerState.OFF,
+            "🔌 Шевченка 12 — світла немає з 18:25, більше не блимає\n"
+            "12 змін з 18:03 до 18:25, без світла загалом 9 хв",
+            "🔌 Шевченка 12 — power off since 18:25, stable now\n"
+            "12 changes between 18:03 and 18:25, off for 9 min in all",
+        ),
+        (
+            PowerState.UNKNOWN,
+            "❔ Шевченка 12 — стан невідомий\n12 змін з 18:03 до 18:25, без світла загалом 9 хв",
+            "❔ Шевченка 12 — state unknown\n12 changes between 18:03 and 18:25, off for 9 min in all",
+        ),
+    ],
+)
+def test_when_it_is_stable_again_one_message_sums_it_up(power: PowerState, uk: str, en: str) -> None:
+    stable = alert(EventKind.STABLE, occurred_hi=LOST_AT + span(minutes=22), flapping=flapping(power))
+    assert [alert_text(stable, reader(language)) for language in LANGUAGES] == [uk, en]
+
+
+def test_a_summary_dates_the_power_as_its_own_outage_does() -> None:
+    last: dict[str, Any] = {
+        "outage_started": LOST_AT + span(minutes=20),
+        "outage_ended": LOST_AT + span(minutes=21),
+        "occurred_hi": LOST_AT + span(minutes=22),
+    }
+    told = [
+        alert_text(alert(EventKind.STABLE, flapping=flapping(power, off_s=0.0), **last), reader("en"))
+        for power in (PowerState.OFF, PowerState.ON)
+    ]
+    assert told == [
+        "🔌 Шевченка 12 — power off since 18:23, stable now\n12 changes between 18:03 and 18:23",
+        "💡 Шевченка 12 — power on since 18:24, stable again\n12 changes between 18:03 and 18:24",
+    ]
+
+
+def test_an_outage_nobody_watched_is_told_as_one_with_both_its_ends() -> None:
+    missed = alert(
+        EventKind.POWER_RESTORED, NOW - span(minutes=30), outage_started=LOST_AT, cause=Cause.POWER, reconstructed=True
+    )
+    assert [alert_text(missed, reader(language)) for language in LANGUAGES] == [
+        "💡 Шевченка 12 — світло є; не було з 18:03 до 19:40\nУсього 1 год 37 хв. Svitlo тоді не стежило.",
+        "💡 Шевченка 12 — power on; it was off from 18:03 to 19:40\n1 h 37 min in all. Svitlo was not watching then.",
+    ]
+
+
 def test_a_late_alert_says_so_in_its_first_line() -> None:
     late = alert(EventKind.POWER_LOST, detected_at=NOW - timedelta(seconds=121))
     assert alert_text(late, reader()).splitlines()[0].endswith("з 18:03 (із запізненням)")
@@ -154,15 +249,23 @@ def test_a_late_alert_says_so_in_its_first_line() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("kind", [EventKind.POWER_LOST, EventKind.POWER_RESTORED])
-def test_the_first_40_characters_say_place_and_state_even_of_a_long_name(language: str, kind: EventKind) -> None:
+@pytest.mark.parametrize("kind", [EventKind.POWER_LOST, EventKind.POWER_RESTORED, EventKind.UNSTABLE, EventKind.STABLE])
+@pytest.mark.parametrize("past", [False, True])
+def test_the_first_40_characters_say_place_and_state_even_of_a_long_name(
+    language: str, kind: EventKind, past: bool
+) -> None:
     name = "Багатоповерховий будинок на вулиці Шевченка, 12, секція 3"
-    headline, full_name, *_ = alert_text(alert(kind, place=name), reader(language)).splitlines()
+    told = alert(kind, place=name, flapping=flapping(PowerState.OFF), outage_started=LOST_AT, reconstructed=past)
+    headline, full_name, *_ = alert_text(told, reader(language)).splitlines()
     state = {
         ("uk", EventKind.POWER_LOST): "світла немає",
         ("uk", EventKind.POWER_RESTORED): "світло є",
         ("en", EventKind.POWER_LOST): "power off",
         ("en", EventKind.POWER_RESTORED): "power on",
+        ("uk", EventKind.UNSTABLE): "світло блимає",
+        ("en", EventKind.UNSTABLE): "on and off",
+        ("uk", EventKind.STABLE): "світла немає",
+        ("en", EventKind.STABLE): "power off",
     }[language, kind]
     assert state in headline[:40]
     assert headline[2:].startswith(name[: HEADLINE_NAME - 3])
@@ -202,6 +305,29 @@ def test_a_status_names_state_since_how_long_and_the_cause() -> None:
     )
 
 
+def test_a_status_tells_what_stands_under_a_place_and_dates_only_what_it_can() -> None:
+    lit: dict[str, Any] = {"since": LOST_AT, "cause": None, "power": PowerState.ON}
+    sites = [
+        SiteStatus(place="Район", state=SiteStateWord.PARTIAL, children=12, children_off=3, **lit),
+        SiteStatus(place="Село", state=SiteStateWord.ON, children=4, **lit),
+        SiteStatus(place="Дім", state=SiteStateWord.LATE, **lit),
+        SiteStatus(place="Школа", state=SiteStateWord.BACKUP, **lit),
+        SiteStatus(place="Клуб", state=SiteStateWord.MAINTENANCE, **lit),
+        SiteStatus(place="Сад", state=SiteStateWord.MAINTENANCE, since=NOW, cause=None, power=PowerState.OFF),
+    ]
+    assert status_text(sites, reader()) == (
+        "🌗 Район — світло є не всюди\nБез світла 3 з 12\n\n"
+        "💡 Село — світло є з 18:03 (2 год 7 хв)\n\n"
+        "⏳ Дім — плата мовчить, чекаємо\n\n"
+        "🔋 Школа — резервне живлення\n\n"
+        "🛠 Клуб — технічні роботи\nСвітло є з 18:03 (2 год 7 хв)\n\n"
+        "🛠 Сад — технічні роботи\nСвітла немає з 20:10 (1 с)"
+    )
+    assert status_text([sites[0], sites[-1]], reader("en")) == (
+        "🌗 Район — power on in parts\n3 of 12 without power\n\n🛠 Сад — maintenance\nPower off since 20:10 (1 s)"
+    )
+
+
 def test_a_status_of_very_many_sites_fits_one_message() -> None:
     site = SiteStatus(place="Будинок " + "х" * 100, state=SiteStateWord.OFF, since=LOST_AT, cause=Cause.POWER)
     text = status_text([site] * 200, reader())
@@ -219,7 +345,7 @@ def test_names_are_escaped_wherever_they_stand() -> None:
     site = SiteStatus(place="<b>", state=SiteStateWord.ON, since=None, cause=None)
     assert "<b>" not in status_text([site], careful)
     long_name = "<b>" * 20
-    for kind in EventKind:
+    for kind in ALERT_KINDS:
         assert "<b>" not in alert_text(alert(kind, place=long_name, outage_started=LOST_AT), careful)
 
 
@@ -238,11 +364,13 @@ def test_both_languages_have_the_same_texts_with_the_same_values() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_kind_cause_and_state_can_be_said(language: str, caplog: pytest.LogCaptureFixture) -> None:
-    for kind, cause, ended in product(EventKind, Cause, (None, NOW)):
-        said = alert(kind, cause=cause, outage_started=LOST_AT, outage_ended=ended, power_since=LOST_AT)
+    for kind, cause, ended, past in product(ALERT_KINDS, Cause, (None, NOW), (True, False)):
+        said = alert(kind, cause=cause, outage_started=LOST_AT, outage_ended=ended, reconstructed=past)
         assert alert_text(said, reader(language))
-    for state, cause in product(SiteStateWord, Cause):
-        site = SiteStatus(place="x", state=state, since=LOST_AT, cause=cause)
+    for kind, power in product((EventKind.UNSTABLE, EventKind.STABLE), PowerState):
+        assert alert_text(alert(kind, flapping=flapping(power)), reader(language))
+    for state, power, cause in product(SiteStateWord, PowerState, Cause):
+        site = SiteStatus(place="x", state=state, since=LOST_AT, cause=cause, power=power, children=3, children_off=1)
         assert status_text([site], reader(language))
     assert caplog.records == []
 

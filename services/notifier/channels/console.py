@@ -9,7 +9,13 @@ from typing import TextIO
 from services.notifier.channels.base import TryLaterError
 from svitlo.contracts import EventKind
 
-_COLOURS = {EventKind.POWER_LOST: "33", EventKind.POWER_RESTORED: "32", EventKind.OUTAGE_REVISED: "36"}
+_COLOURS = {
+    EventKind.POWER_LOST: "33",
+    EventKind.POWER_RESTORED: "32",
+    EventKind.OUTAGE_REVISED: "36",
+    EventKind.UNSTABLE: "35",
+    EventKind.STABLE: "36",
+}
 
 
 class ConsoleChannel:

@@ -7,6 +7,12 @@ duration-hours = { $hours } h
 duration-minutes = { $minutes } min
 duration-seconds = { $seconds } s
 
+# How often the power came or went
+changes = { $count ->
+    [one] { $count } change
+   *[other] { $count } changes
+}
+
 # Alerts
 alert-late = (late)
 alert-lost = 🔌 { $place } — power off since { $time }
@@ -19,6 +25,15 @@ alert-retracted-device = The message about { $time } is withdrawn: the board its
 alert-refined = ✏️ { $place } — correction: power off since { $time }
 alert-refined-over = ✏️ { $place } — correction: power was off from { $time } to { $end }
 alert-refined-after = { $duration } in all
+alert-missed = 💡 { $place } — power on; it was off from { $start } to { $end }
+alert-missed-after = { $duration } in all. Svitlo was not watching then.
+alert-unstable = ⚡ { $place } — on and off since { $time }
+alert-unstable-so-far = { changes } so far. I will not report each one until the power is stable.
+alert-stable-on = 💡 { $place } — power on since { $time }, stable again
+alert-stable-off = 🔌 { $place } — power off since { $time }, stable now
+alert-stable-unknown = ❔ { $place } — state unknown
+alert-stable-before = { changes } between { $start } and { $end }
+alert-stable-off-for = off for { $duration } in all
 
 # States
 state-on = 💡 { $place } — power on
@@ -29,6 +44,9 @@ state-backup = 🔋 { $place } — on backup power
 state-unknown = ❔ { $place } — state unknown
 state-maintenance = 🛠 { $place } — maintenance
 state-since = since { $time } ({ $duration })
+state-children = { $off } of { $total } without power
+power-on = Power on
+power-off = Power off
 cause-presumed = The board stopped answering; the cause is not confirmed yet.
 cause-power = Confirmed: the mains went off.
 cause-network = It seems only the board's connection is gone.

@@ -8,6 +8,13 @@ duration-hours = { $hours } год
 duration-minutes = { $minutes } хв
 duration-seconds = { $seconds } с
 
+# Скільки разів світло зникало чи зʼявлялося
+changes = { $count ->
+    [one] { $count } зміна
+    [few] { $count } зміни
+   *[many] { $count } змін
+}
+
 # Сповіщення
 alert-late = (із запізненням)
 alert-lost = 🔌 { $place } — світла немає з { $time }
@@ -20,6 +27,15 @@ alert-retracted-device = Повідомлення про { $time } скасов�
 alert-refined = ✏️ { $place } — уточнено: світла немає з { $time }
 alert-refined-over = ✏️ { $place } — уточнено: світла не було з { $time } до { $end }
 alert-refined-after = Усього { $duration }
+alert-missed = 💡 { $place } — світло є; не було з { $start } до { $end }
+alert-missed-after = Усього { $duration }. Svitlo тоді не стежило.
+alert-unstable = ⚡ { $place } — світло блимає з { $time }
+alert-unstable-so-far = Уже { changes }. Про кожну не писатиму, доки не стане стабільно.
+alert-stable-on = 💡 { $place } — світло є з { $time }, більше не блимає
+alert-stable-off = 🔌 { $place } — світла немає з { $time }, більше не блимає
+alert-stable-unknown = ❔ { $place } — стан невідомий
+alert-stable-before = { changes } з { $start } до { $end }
+alert-stable-off-for = без світла загалом { $duration }
 
 # Стан
 state-on = 💡 { $place } — світло є
@@ -30,6 +46,9 @@ state-backup = 🔋 { $place } — резервне живлення
 state-unknown = ❔ { $place } — стан невідомий
 state-maintenance = 🛠 { $place } — технічні роботи
 state-since = з { $time } ({ $duration })
+state-children = Без світла { $off } з { $total }
+power-on = Світло є
+power-off = Світла немає
 cause-presumed = Плата перестала відповідати; причину ще не підтверджено.
 cause-power = Підтверджено: зникло живлення.
 cause-network = Схоже, зник лише звʼязок із платою.
