@@ -197,6 +197,24 @@ async def test_status_tells_state_since_how_long_and_the_cause(
     assert on.endswith("(3 год 5 хв)")
 
 
+async def test_status_counts_the_places_without_power_under_a_place(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    district = await world.site("district", "Район")
+    houses = [await world.site(f"house-{number}", public=False, parent="district") for number in range(5)]
+    await world.chat(1, district)
+    await world.run(
+        "INSERT INTO site_state (site_id, power, state, updated_at) SELECT id, power, power, now() "
+        "FROM unnest(CAST(:ids AS int[]), CAST(:powers AS text[])) AS given (id, power)",
+        ids=[house.id for house in houses[:4]],  # of the fifth nothing is known yet
+        powers=["off", "on", "off", "off"],
+    )
+    await world.run("UPDATE sites SET removed_at = now() WHERE id = :id", id=houses[3].id)
+    telegram.say(1, "/status")
+    seen = await telegram.wait_for(1, "Район")
+    assert seen.text == "❔ Район — стан невідомий\nБез світла 2 з 4"
+
+
 async def test_status_without_subscriptions_shows_the_public_places(
     world: World, telegram: FakeTelegram, bot: Poller
 ) -> None:
