@@ -92,7 +92,7 @@ async def outages(stack: StackUnderTest) -> list[dict[str, Any]]:
 
 
 def alerts(telegram: FakeTelegram) -> list[str]:
-    return [text for text in telegram.texts(RESIDENT) if text.startswith(("🔌", "💡"))]
+    return [text for text in telegram.texts(RESIDENT) if text.startswith(("🔌", "💡", "↩️", "✏️"))]
 
 
 def moment(text: str) -> datetime:
@@ -149,10 +149,22 @@ async def test_a_killed_board_is_an_outage_by_its_will(
     await goes_off_and_comes_back(home, telegram, {"lwt"}, board.kill, board.start)
 
 
-async def test_a_frozen_board_is_an_outage_by_its_silence(
+async def test_a_frozen_board_is_an_outage_by_its_silence_and_taken_back_on_its_return(
     home: StackUnderTest, telegram: FakeTelegram, board: MicroPythonBoard
 ) -> None:
-    await goes_off_and_comes_back(home, telegram, {"timeout", "lwt"}, board.freeze, board.thaw)
+    """It ran all along by its own clock: the power never went."""
+    told, known = len(alerts(telegram)), await outages(home)
+    board.freeze()
+    await state_becomes(home, "off")
+    await eventually_async(lambda: len(alerts(telegram)) == told + 1, 10, "the resident is told of the loss")
+    assert alerts(telegram)[-1].startswith("🔌 Шевченка 12")
+    assert set(await lost_by(home)) <= {"timeout", "lwt"}
+
+    board.thaw()
+    await state_becomes(home, "on")
+    await eventually_async(lambda: len(alerts(telegram)) == told + 2, 10, "the resident is told that it was not so")
+    assert alerts(telegram)[-1].startswith("↩️ Шевченка 12")
+    assert await outages(home) == known
 
 
 async def test_a_clean_goodbye_is_no_outage(
