@@ -11,8 +11,8 @@ from services.detector.core.device import Liveness, observed
 from services.detector.core.effects import OutageChanged
 from services.detector.core.outage import Bounds, Outage, cause_of, closed, end_bounds, start_bounds
 from services.detector.core.place import Verdict, Vote, decide
-from services.detector.core.site import due_at, judge, maintained, next_boundary
-from services.detector.core.telling import Telling
+from services.detector.core.site import Turn, due_at, judge, maintained, next_boundary
+from services.detector.core.telling import NOTABLE, Telling
 from svitlo.contracts import (
     Cause,
     Change,
@@ -84,7 +84,7 @@ class Judgement(Telling):
         bounds = start_bounds(self._place, members, alive) if members else Bounds(self._now, self._now)
         window = maintained(self._place, self._now)
         outage_id = self._new_id(self._now)
-        self._note_change(PowerState.OFF, outage_id)
+        self._note_turn(Turn(self._now), PowerState.OFF, outage_id)
         outage = Outage(
             id=outage_id,
             event_id=self._new_id(self._now),
@@ -115,7 +115,7 @@ class Judgement(Telling):
         bounds = self._end_of(outage)
         outage = closed(outage, bounds, self._now, self._new_id(self._now))
         cause = cause_of(self._place, outage.members, outage.alive)
-        self._note_change(PowerState.ON, outage.id, outage)
+        self._note_turn(Turn(self._now, bounds.hi - outage.started_lo, cause), PowerState.ON, outage.id)
         past = (*self.site.past, outage)[-REMEMBERED:]
         self.site = replace(self.site, power=PowerState.ON, since=bounds.hi, outage=None, past=past)
         self._account(outage.members)
@@ -361,7 +361,8 @@ def _change(old: Outage, new: Outage) -> tuple[Change | None, bool]:
         return (None if old.retracted_at is not None else Change.RETRACTED), False
     end_moved = old.ended_hi is not None and (new.ended_lo, new.ended_hi) != (old.ended_lo, old.ended_hi)
     if new.cause is Cause.POWER and old.cause is not Cause.POWER:
-        return Change.CONFIRMED, end_moved
+        much = abs(new.started_lo - old.started_lo) >= NOTABLE
+        return Change.REFINED if much else Change.CONFIRMED, end_moved
     if (new.started_lo, new.started_hi) != (old.started_lo, old.started_hi):
         return Change.REFINED, end_moved
     return None, end_moved

@@ -15,18 +15,27 @@ from services.detector.core.device import DeviceState, Liveness, Watch, observed
 from services.detector.core.outage import Outage
 from services.detector.core.place import Place, Verdict, Vote, decide
 from services.detector.core.policy import Policy
-from svitlo.contracts import ChildTally, EvidenceKind, PowerEvent, PowerState, SiteStateWord
+from svitlo.contracts import Cause, ChildTally, EvidenceKind, PowerEvent, PowerState, SiteStateWord
+
+
+class Turn(Struct, frozen=True):
+    """The power went or came: when we knew; on its return also how long it was off, and why."""
+
+    at: datetime
+    off: timedelta = timedelta(0)
+    cause: Cause | None = None
 
 
 class Unstable(Struct, frozen=True):
     """A time in which the power came and went: since when, how often, how long it was off, the last change and the
-    outage it belongs to."""
+    outage it belongs to. `wrongly`: so far it was always boards that had lost their connection or restarted."""
 
     since: datetime
     changes: int
     off: timedelta
     last_at: datetime
     outage: UUID
+    wrongly: bool = False
 
 
 class SiteState(Struct, frozen=True, omit_defaults=True):
@@ -35,7 +44,7 @@ class SiteState(Struct, frozen=True, omit_defaults=True):
     `since` is when the power became what it is; `pending` a verdict being confirmed since `pending_at`, or, while we
     are blind, for `pending_for` before. `outage` goes on; those of the `past` are over but may still be revised.
     `owed` are events held back: until `hold_until` when many boards vanished together (`area` names that), for
-    maintenance, or while the power is unstable. `changes` are the last times it came or went. `accounted` numbers the
+    maintenance, or while the power is unstable. `turns` are the last times it came or went. `accounted` numbers the
     newest dark span of each device that has been made something of; `dips_at` is when those not yet accounted for are
     judged.
     """
@@ -51,7 +60,7 @@ class SiteState(Struct, frozen=True, omit_defaults=True):
     owed: tuple[PowerEvent, ...] = ()
     hold_until: datetime | None = None
     area: UUID | None = None
-    changes: tuple[datetime, ...] = ()
+    turns: tuple[Turn, ...] = ()
     unstable: Unstable | None = None
     accounted: dict[str, int] = {}
     dips_at: datetime | None = None
@@ -110,7 +119,7 @@ def rewound(site: SiteState, now: datetime) -> SiteState:
         outage=_outage_rewound(site.outage, now) if site.outage is not None else None,
         past=tuple(_outage_rewound(outage, now) for outage in site.past),
         hold_until=earlier(site.hold_until, now),
-        changes=(),
+        turns=(),
         unstable=replace(unstable, since=min(unstable.since, now), last_at=min(unstable.last_at, now))
         if unstable
         else None,

@@ -14,13 +14,13 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from services.detector.core.area import AreaGuard
-from services.detector.core.dark import Dark
+from services.detector.core.dark import POWERED, Dark
 from services.detector.core.device import Watch
 from services.detector.core.effects import Effect, EventLogged
 from services.detector.core.outage import Bounds, Outage
 from services.detector.core.place import Place, Vote
 from services.detector.core.policy import Policy
-from services.detector.core.site import Devices, SiteState, Unstable, maintained, vote
+from services.detector.core.site import Devices, SiteState, Turn, Unstable, maintained, vote
 from svitlo.contracts import (
     Area,
     Cause,
@@ -101,6 +101,8 @@ class Telling:
             self._log(self._lost_event(outage), area, quiet=quiet)
 
     def _log(self, event: PowerEvent, area: Area | None, *, quiet: bool) -> None:
+        if event.site != self._slug:
+            event = replace(event, site=self._slug)  # it was renamed meanwhile
         if area is not None and event.kind is EventKind.POWER_LOST:
             event = replace(event, area=area)
         self.effects.append(EventLogged(replace(event, quiet=True) if quiet else event))
@@ -118,35 +120,23 @@ class Telling:
         self._guard.sites[hold.id] += 1
         self.site = replace(self.site, hold_until=hold.until, area=hold.id)
 
-    def _note_change(self, power: PowerState, outage_id: UUID, ended: Outage | None = None) -> None:
+    def _note_turn(self, turn: Turn, power: PowerState, outage_id: UUID) -> None:
         """Count the power's coming and going; too often within a while, and single events are told no more."""
+        site = self.site
         if maintained(self._place, self._now) is not None:
             return
-        site, now = self.site, self._now
         if site.unstable is not None:
-            off = timedelta(0)
-            if ended is not None and ended.ended_hi is not None:
-                off = max(ended.ended_hi - max(ended.started_lo, site.unstable.since), off)
-            unstable = replace(
-                site.unstable,
-                changes=site.unstable.changes + 1,
-                off=site.unstable.off + off,
-                last_at=now,
-                outage=outage_id,
-            )
-            self.site = replace(site, unstable=unstable)
+            self.site = replace(site, unstable=_longer(site.unstable, turn, outage_id))
             return
-        changes = (*(moment for moment in site.changes if moment > now - self._policy.flap_window), now)
-        if len(changes) <= self._policy.flap_changes:
-            self.site = replace(site, changes=changes)
+        turns = (*(kept for kept in site.turns if kept.at > self._now - self._policy.flap_window), turn)
+        if len(turns) <= self._policy.flap_changes:
+            self.site = replace(site, turns=turns)
             return
-        off = timedelta(0)
-        if ended is not None and ended.ended_hi is not None:
-            off = max(ended.ended_hi - max(ended.started_lo, changes[0]), off)
-        unstable = Unstable(since=changes[0], changes=len(changes), off=off, last_at=now, outage=outage_id)
-        if not self._silenced():
-            self.effects.append(EventLogged(self._flapping_event(EventKind.UNSTABLE, unstable, power, outage_id)))
-        self.site = replace(self.site, changes=(), unstable=unstable)
+        unstable = Unstable(turns[0].at, 0, timedelta(0), turn.at, outage_id, wrongly=True)
+        for kept in turns:
+            unstable = _longer(unstable, kept, outage_id)
+        self.effects.append(EventLogged(self._flapping_event(EventKind.UNSTABLE, unstable, power, outage_id)))
+        self.site = replace(site, turns=(), unstable=unstable)
 
     def _calm_at(self, unstable: Unstable, watching_since: datetime) -> datetime:
         """When there was no change for long enough; what we did not watch does not count."""
@@ -216,7 +206,7 @@ class Telling:
             occurred_lo=unstable.since,
             occurred_hi=unstable.last_at,
             detected_at=self._now,
-            cause=Cause.PRESUMED,
+            cause=Cause.NETWORK if unstable.wrongly else Cause.PRESUMED,
             evidence=[],
             flapping=Flapping(
                 since=unstable.since, changes=unstable.changes, off_s=unstable.off.total_seconds(), power=power
@@ -241,3 +231,16 @@ class Telling:
 
     def _vote(self, name: str) -> Vote:
         return vote(self._devices[name], self._watch)
+
+
+def _longer(unstable: Unstable, turn: Turn, outage_id: UUID) -> Unstable:
+    """An unstable time with one more turn. What had power all along was not off."""
+    had_power = turn.cause in POWERED
+    return replace(
+        unstable,
+        changes=unstable.changes + 1,
+        off=unstable.off if had_power else unstable.off + turn.off,
+        last_at=turn.at,
+        outage=outage_id,
+        wrongly=unstable.wrongly and (had_power or turn.cause is None),
+    )
