@@ -159,7 +159,9 @@ def _revised(alert: Alert, reader: Reader) -> tuple[str, str]:
 
 def _unstable(alert: Alert, reader: Reader) -> tuple[str, str]:
     words = reader.words
-    headline = words.say("alert-unstable", place=_place(alert, reader), time=reader.time(alert.occurred_lo))
+    # Where every loss so far was taken back, it is the board's connection that comes and goes.
+    key = "alert-unstable-network" if alert.cause in RETRACTED else "alert-unstable"
+    headline = words.say(key, place=_place(alert, reader), time=reader.time(alert.occurred_lo))
     if alert.flapping is None:
         return headline, ""
     return headline, words.say("alert-unstable-so-far", count=alert.flapping.changes)

@@ -187,6 +187,14 @@ def test_power_that_comes_and_goes_is_told_as_one() -> None:
     ]
 
 
+def test_a_board_whose_connection_comes_and_goes_is_not_called_power() -> None:
+    unstable = alert(EventKind.UNSTABLE, flapping=flapping(changes=5), cause=Cause.NETWORK)
+    assert [alert_text(unstable, reader(language)).split("\n")[0] for language in LANGUAGES] == [
+        "📶 Шевченка 12 — звʼязок із платою зривається з 18:03",
+        "📶 Шевченка 12 — board unreachable on and off since 18:03",
+    ]
+
+
 @pytest.mark.parametrize(
     ("power", "uk", "en"),
     [

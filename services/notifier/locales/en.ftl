@@ -28,6 +28,7 @@ alert-refined-after = { $duration } in all
 alert-missed = 💡 { $place } — power on; it was off from { $start } to { $end }
 alert-missed-after = { $duration } in all. Svitlo was not watching then.
 alert-unstable = ⚡ { $place } — on and off since { $time }
+alert-unstable-network = 📶 { $place } — board unreachable on and off since { $time }
 alert-unstable-so-far = { changes } so far. I will not report each one until the power is stable.
 alert-stable-on = 💡 { $place } — power on since { $time }, stable again
 alert-stable-off = 🔌 { $place } — power off since { $time }, stable now

@@ -30,6 +30,7 @@ alert-refined-after = Усього { $duration }
 alert-missed = 💡 { $place } — світло є; не було з { $start } до { $end }
 alert-missed-after = Усього { $duration }. Svitlo тоді не стежило.
 alert-unstable = ⚡ { $place } — світло блимає з { $time }
+alert-unstable-network = 📶 { $place } — звʼязок із платою зривається з { $time }
 alert-unstable-so-far = Уже { changes }. Про кожну не писатиму, доки не стане стабільно.
 alert-stable-on = 💡 { $place } — світло є з { $time }, більше не блимає
 alert-stable-off = 🔌 { $place } — світла немає з { $time }, більше не блимає
