@@ -10,6 +10,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from svitlo.contracts import DeviceState, DeviceStatus, Heartbeat, Journal
@@ -44,6 +45,8 @@ JOURNALS_PER_DEVICE = 10
 
 Row = tuple[Any, ...]
 """When it arrived, the device, and what else its table wants."""
+Seen = tuple[datetime, Heartbeat | None]
+"""When a device last spoke, and its newest heartbeat since the last write, for the registry."""
 
 
 class Loss(StrEnum):
@@ -65,14 +68,6 @@ class Refused:
     first_at: datetime
     last_at: datetime
     count: int = 1
-
-
-@dataclass
-class Seen:
-    """The newest word of a device, for the registry."""
-
-    at: datetime
-    heartbeat: Heartbeat | None = None
 
 
 @dataclass
@@ -149,7 +144,6 @@ class Buffer:
 
     def add_heartbeat(self, device: str, beat: Heartbeat, at: datetime) -> None:
         """A heartbeat of a registered device, arrived `at` (UTC)."""
-        device_time = datetime.fromtimestamp(beat.ts, UTC) if beat.ts is not None else None
         self._readings.add(
             (
                 at,
@@ -163,16 +157,16 @@ class Buffer:
                 beat.uptime_s,
                 beat.interval_s,
                 None,
-                beat.reset.value,
+                beat.reset._value_,
                 beat.mains,
                 beat.volts,
                 beat.rssi,
                 beat.heap,
                 beat.fw,
-                device_time,
+                _utc(beat.ts) if beat.ts is not None else None,
             )
         )
-        self._rest.seen[device] = Seen(at, beat)
+        self._rest.seen[device] = (at, beat)
 
     def add_status(self, device: str, status: DeviceStatus, at: datetime) -> None:
         """A birth, will or goodbye of a registered device. A will is the broker's word, so the device was not seen."""
@@ -260,4 +254,9 @@ class Buffer:
 
     def _see(self, device: str, at: datetime) -> None:
         known = self._rest.seen.get(device)
-        self._rest.seen[device] = Seen(at, known.heartbeat if known is not None else None)
+        self._rest.seen[device] = (at, known[1] if known is not None else None)
+
+
+@lru_cache(maxsize=256)  # boards agree on the time, more or less
+def _utc(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import time
 from datetime import timedelta
+from functools import lru_cache
 
 from sqlalchemy.exc import DBAPIError
 
@@ -45,6 +47,9 @@ SUBSCRIPTIONS = (
     (topics.device("+", DeviceChannel.JOURNAL), 1),
 )
 
+_parse_topic = lru_cache(maxsize=65_536)(topics.parse_device)
+"""The same boards speak again and again."""
+
 
 async def run(settings: Settings) -> None:
     """Record until cancelled."""
@@ -81,6 +86,7 @@ class Ingest:
     async def run(self) -> None:
         """Record until cancelled; what is buffered then is written once more."""
         await self._first_registry()
+        gc.freeze()  # what is here by now will stay; to look through it again and again took a quarter of our time
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._firehose.run(), name="firehose")
             tasks.create_task(self._link.run(), name="link")
@@ -110,7 +116,7 @@ class Ingest:
         now = utc_now()
         device: str | None = None
         try:
-            device, channel = topics.parse_device(topic)
+            device, channel = _parse_topic(topic)
             decoded = decode_device(channel, payload)
         except ContractError as error:
             self._refuse(topic, device, error, payload)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.ingest.buffer import READING_COLUMNS, Batch
+from services.ingest.buffer import READING_COLUMNS, Batch, Seen
 from svitlo.db.session import copy_rows
 
 _SEEN = text("""
@@ -16,10 +17,9 @@ UPDATE devices d SET
   last_seen_at = greatest(d.last_seen_at, v.at),
   boot = coalesce(v.boot, d.boot), boots = coalesce(v.boots, d.boots), reset = coalesce(v.reset, d.reset),
   interval_s = coalesce(v.interval_s, d.interval_s), rssi = coalesce(v.rssi, d.rssi), fw = coalesce(v.fw, d.fw)
-FROM unnest(
-  CAST(:id AS text[]), CAST(:at AS timestamptz[]), CAST(:boot AS text[]), CAST(:boots AS integer[]),
-  CAST(:reset AS text[]), CAST(:interval_s AS integer[]), CAST(:rssi AS integer[]), CAST(:fw AS text[])
-) AS v (id, at, boot, boots, reset, interval_s, rssi, fw)
+FROM json_to_recordset(CAST(:seen AS json)) AS v (
+  id text, at timestamptz, boot text, boots integer, reset text, interval_s integer, rssi integer, fw text
+)
 WHERE d.id = v.id
 """)
 
@@ -112,22 +112,18 @@ async def write(session: AsyncSession, batch: Batch) -> None:
         names = ("received_at", "device_id", "boot", "at", "kind")
         await session.execute(_JOURNAL, [dict(zip(names, row, strict=True)) for row in batch.journals])
     if batch.seen:
-        pairs = sorted(batch.seen.items())
-        beats = [seen.heartbeat for _, seen in pairs]
-        await session.execute(
-            _SEEN,
-            {
-                "id": [name for name, _ in pairs],
-                "at": [seen.at for _, seen in pairs],
-                "boot": [beat.boot if beat else None for beat in beats],
-                "boots": [beat.boots if beat else None for beat in beats],
-                "reset": [beat.reset.value if beat else None for beat in beats],
-                "interval_s": [beat.interval_s if beat else None for beat in beats],
-                "rssi": [beat.rssi if beat else None for beat in beats],
-                "fw": [beat.fw if beat else None for beat in beats],
-            },
-        )
+        # As one text: as arrays, value by value, they would take as long as all the readings.
+        seen = msgspec.json.encode([_told(*item) for item in sorted(batch.seen.items())])
+        await session.execute(_SEEN, {"seen": seen.decode()})
     for (day, topic, reason), refused in sorted(batch.refused.items()):
         await session.execute(_REFUSED, {"day": day, "topic": topic, "reason": reason, **vars(refused)})
     for device, stranger in sorted(batch.strangers.items()):
         await session.execute(_STRANGER, {"device_id": device, **vars(stranger)})
+
+
+def _told(device: str, seen: Seen) -> dict[str, object]:
+    at, beat = seen
+    told: dict[str, object] = {"id": device, "at": at}
+    if beat is not None:
+        told |= {name: getattr(beat, name) for name in ("boot", "boots", "reset", "interval_s", "rssi", "fw")}
+    return told

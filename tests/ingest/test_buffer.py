@@ -104,7 +104,7 @@ def test_an_entry_of_a_journal_has_the_time_it_tells() -> None:
     (row,) = batch.journals
     times = [NOW - timedelta(seconds=340), NOW - timedelta(seconds=0.5)]
     assert row == (NOW, "d1", "b1", times, ["net_lost", "net_lost"])
-    assert batch.seen["d1"].at == NOW
+    assert batch.seen["d1"] == (NOW, None)
 
 
 def test_journals_are_bounded_for_a_device_and_in_all() -> None:
