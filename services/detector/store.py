@@ -126,10 +126,14 @@ JOIN sites s ON s.id = st.site_id AND s.removed_at IS NULL
 LEFT JOIN outages o ON o.site_id = s.id AND o.ended_hi IS NULL AND o.retracted_at IS NULL
 """)
 
+# For a while only: whoever clears a topic that was empty all along makes Home Assistant write a warning.
 _REMOVED = text("""
-SELECT slug FROM sites GROUP BY slug HAVING bool_and(removed_at IS NOT NULL)
+SELECT slug FROM sites GROUP BY slug
+HAVING bool_and(removed_at IS NOT NULL) AND max(removed_at) > now() - interval '30 days'
 UNION
-SELECT slug FROM former_slugs f WHERE NOT EXISTS (SELECT FROM sites s WHERE s.slug = f.slug AND s.removed_at IS NULL)
+SELECT slug FROM former_slugs f
+WHERE renamed_at > now() - interval '30 days'
+  AND NOT EXISTS (SELECT FROM sites s WHERE s.slug = f.slug AND s.removed_at IS NULL)
 """)
 
 
