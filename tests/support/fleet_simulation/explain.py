@@ -8,7 +8,7 @@ from services.detector.core.effects import DeviceChanged, Effect, EventLogged, G
 from services.detector.core.observation import Observation, ObservationKind
 from tests.support.fleet_simulation.clock import seconds
 from tests.support.fleet_simulation.profile import DENSE, Profile
-from tests.support.fleet_simulation.simulation import Simulation
+from tests.support.fleet_simulation.simulation import Result, Simulation
 from tests.support.fleet_simulation.spans import Span
 from tests.support.fleet_simulation.truth import Truth
 
@@ -36,6 +36,16 @@ def explain(
     chronicle = _Chronicle(site, set(place.devices), window)
     simulation.run(chronicle.witness)
     return "\n".join([*lines, *chronicle.lines])
+
+
+def complaint(result: Result) -> str:
+    """All violations of a run, and the chronicle of the first."""
+    violations = result.score.violations
+    if not violations:
+        return "nothing to complain about"
+    first = violations[0]
+    listed = "\n".join(f"seed {result.seed}: {violation}" for violation in violations)
+    return f"{listed}\n\n{explain(result.seed, first.site, first.at, result.profile)}"
 
 
 def _range(span: Span) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from services.detector.core.outage import Outage
@@ -56,6 +56,12 @@ class Score:
         """The share of right causes where the evidence decides."""
         judged = self.causes_right + self.causes_wrong
         return self.causes_right / judged if judged else 1.0
+
+    def merge(self, other: Score) -> None:
+        """Take in the score of another run."""
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+            setattr(self, each.name, mine + theirs)
 
     def add(self, truth: Truth, rows: list[Outage], seen: Spans, policy: Policy) -> None:
         """Judge all that was said of one site."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -10,14 +11,16 @@ from services.detector.core.policy import Policy
 from tests.support.fleet_simulation.blindness import Troubles, strike
 from tests.support.fleet_simulation.broadcast import Broadcast
 from tests.support.fleet_simulation.clock import DAY
+from tests.support.fleet_simulation.garble import garbled
 from tests.support.fleet_simulation.incidents import Incident, befall
 from tests.support.fleet_simulation.ledger import Ledger
 from tests.support.fleet_simulation.process import Process, Witness
 from tests.support.fleet_simulation.profile import Profile
 from tests.support.fleet_simulation.score import Score
 from tests.support.fleet_simulation.shell import Shell
+from tests.support.fleet_simulation.spans import Spans
+from tests.support.fleet_simulation.speech import Said
 from tests.support.fleet_simulation.truth import Truth
-from tests.support.fleet_simulation.verdict import Violation
 from tests.support.fleet_simulation.world import World, build
 
 POLICY = Policy(
@@ -54,21 +57,34 @@ class Simulation:
 
     def run(self, witness: Witness | None = None) -> Result:
         """Let the core hear all of it and judge what it made of it."""
-        end = self.profile.days * DAY
-        ledger = Ledger()
-        process = Process(self.world, POLICY, ledger.take, witness)
-        shell = Shell(self.seed, self.troubles, process, prompt=self.profile.prompt)
-        shell.hear(self.broadcast().chunks(), end)
+        process, ledger, seen = self._played(self.broadcast().chunks(), witness)
         ledger.close()
-        seen, score = shell.seen(end), Score()
+        score = self.score(ledger, seen)
+        score.violations = sorted([*ledger.violations, *score.violations], key=lambda each: (each.site, each.at))
+        return Result(self.profile, self.seed, score, process.observed)
+
+    def run_garbled(self) -> Ledger:
+        """Let the core hear all of it over a network worse than any; what it says must keep its own rules still."""
+        _, ledger, _ = self._played(garbled(self.broadcast().chunks(), self.seed))
+        return ledger
+
+    def score(self, ledger: Ledger, seen: Spans) -> Score:
+        """Judge what the ledger holds against the truth."""
+        score = Score()
         rows: dict[str, list[Outage]] = {site: [] for site in self.world.places}
         for site, row in ledger.rows.values():
             rows[site].append(row)
         for site, place in self.world.places.items():
             if place.devices:
                 score.add(Truth(self.world, self.incidents, site), rows[site], seen, POLICY)
-        score.violations = sorted([*ledger.violations, *score.violations], key=lambda each: (each.site, each.at))
-        return Result(self.profile, self.seed, score, process.observed, rows)
+        return score
+
+    def _played(self, chunks: Iterable[list[Said]], witness: Witness | None = None) -> tuple[Process, Ledger, Spans]:
+        end, ledger = self.profile.days * DAY, Ledger()
+        process = Process(self.world, POLICY, ledger.take, witness)
+        shell = Shell(self.seed, self.troubles, process, prompt=self.profile.prompt)
+        shell.hear(chunks, end)
+        return process, ledger, shell.seen(end)
 
 
 @dataclass
@@ -79,8 +95,3 @@ class Result:
     seed: int
     score: Score
     observations: int
-    rows: dict[str, list[Outage]]
-
-    @property
-    def violations(self) -> list[Violation]:
-        return self.score.violations
