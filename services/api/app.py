@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from services.api import errors
 from services.api.context import Context
 from services.api.headers import CommonHeaders
-from services.api.routers import devices, health, outages, page, sites, statistics
+from services.api.routers import devices, health, outages, page, sites, statistics, why
 from services.api.watch import Link
 from svitlo import __version__
 from svitlo.db.session import Database
@@ -38,6 +38,6 @@ def create_app(
     app.state.context = Context(settings, database, link, database_timeout_s)
     app.add_middleware(CommonHeaders)
     errors.install(app)
-    for module in (sites, outages, statistics, devices, health, page):
+    for module in (sites, why, outages, statistics, devices, health, page):
         app.include_router(module.router)
     return app

@@ -3,6 +3,7 @@
 from services.api.store.outages import OutageFilter, Period, gaps, outages, statistics_of
 from services.api.store.registry import detector_tick, devices, key_kind
 from services.api.store.sites import Place, Span, places, site_exists, sites
+from services.api.store.why import facts_of
 
 __all__ = [
     "OutageFilter",
@@ -11,6 +12,7 @@ __all__ = [
     "Span",
     "detector_tick",
     "devices",
+    "facts_of",
     "gaps",
     "key_kind",
     "outages",
