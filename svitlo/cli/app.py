@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from svitlo import __version__
-from svitlo.cli import broker, db, device, key, maintenance, services, simulate, site, stack
+from svitlo.cli import broker, db, device, key, maintenance, services, simulate, site, stack, why
 
 app = typer.Typer(
     name="svitlo",
@@ -22,6 +22,7 @@ app.command("simulate")(simulate.simulate)
 app.add_typer(site.app, name="site")
 app.add_typer(device.app, name="device")
 app.add_typer(maintenance.app, name="maintenance")
+app.command("why")(why.why)
 app.add_typer(key.app, name="key")
 app.add_typer(db.app, name="db")
 app.add_typer(broker.app, name="broker")
