@@ -30,7 +30,7 @@ from svitlo.db.listen import REGISTRY_CHANNEL, Listener
 from svitlo.db.session import Database
 from svitlo.errors import DatabaseUnavailableError
 from svitlo.health import beat
-from svitlo.ids import uuid7
+from svitlo.ids import random_word, uuid7
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ CLOCK_SLACK = timedelta(seconds=0.5)
 REGISTRY_EVERY_S = 60.0
 TICK = timedelta(seconds=1)
 TURN_TRIES = 10
+FROZEN_AFTER = timedelta(seconds=30)
+"""An active detector notes every five seconds that it is at work; one that has not for so long has lost its turn."""
 PATIENCE_S = 4.0
 """When PostgreSQL was away, a standby lets the active detector, which owes what happened meanwhile, come back first."""
 
@@ -83,14 +85,14 @@ async def run(settings: configuration.Settings) -> None:
     Raises `ConfigurationError` at once when it was not told where the database or the broker is.
     """
     _ = settings.required_database_url, settings.broker
-    async with Database(settings.required_database_url) as database:
+    async with Database(settings.required_database_url, name=f"{store.CONNECTION} {random_word(8)}") as database:
         backoff = Backoff()
         pause = 0.0
         while True:
             try:
                 async with Listener(settings.required_database_url) as listener:
                     await asyncio.sleep(pause)
-                    await _wait_for_turn(listener)
+                    await _wait_for_turn(listener, database)
                     await Detector(settings, database).run(listener)
             except DatabaseUnavailableError as error:
                 log.warning("%s; trying again", error)
@@ -99,13 +101,18 @@ async def run(settings: configuration.Settings) -> None:
             await backoff.wait()
 
 
-async def _wait_for_turn(listener: Listener) -> None:
+async def _wait_for_turn(listener: Listener, database: Database) -> None:
     said = False
     while not await listener.try_lock(ACTIVE_LOCK):
         if not said:
             log.info("another detector is active; standing by")
             said = True
         beat()
+        async with database.transaction() as session:
+            idle = await store.idle_for(session)
+        if idle is not None and idle > FROZEN_AFTER:
+            log.warning("the active detector has not written for %.0f s; taking over", idle.total_seconds())
+            await listener.evict(ACTIVE_LOCK)
         await asyncio.sleep(1)
 
 
@@ -362,6 +369,8 @@ class Detector:
         moved = {slug: slugs[entry.id] for slug, entry in before.items() if slugs.get(entry.id, slug) != slug}
         if moved:
             self.fleet.rename(moved)
+        replaced = {slug for slug, entry in registry.items() if slug in before and before[slug].id != entry.id}
+        self.fleet.forget(replaced - set(moved.values()))
         self._apply(self.fleet.set_registry(self._mapping(), utc_now()))
         for slug in before.keys() - registry.keys():
             self._states.forget(slug)

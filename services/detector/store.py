@@ -25,6 +25,8 @@ from svitlo.registry.windows import windows_by_site
 
 TICK = "detector"
 TURN = "detector-turn"
+CONNECTION = "svitlo detector"
+"""How the connections of every detector's pool are called, and a word of its own."""
 CHUNK = 2000
 """Device states written by one statement: a large fleet must not hold up the events behind it."""
 MAINTENANCE_AHEAD = timedelta(hours=48)
@@ -93,6 +95,14 @@ ON CONFLICT (service) DO UPDATE SET
   at = now(), details = jsonb_build_object('turn', CAST(service_ticks.details ->> 'turn' AS bigint) + 1)
 RETURNING CAST(details ->> 'turn' AS bigint)
 """)
+
+_END_OTHERS = text("""
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND application_name LIKE :detectors
+  AND application_name <> current_setting('application_name')
+""")
+
+_IDLE_FOR = text("SELECT now() - max(at) FROM service_ticks WHERE service = ANY(CAST(:services AS text[]))")
 
 _HOLD_TURN = text("""
 SELECT CAST(details ->> 'turn' AS bigint) FROM service_ticks WHERE service = :service FOR SHARE
@@ -210,8 +220,19 @@ async def load_removed(session: AsyncSession) -> set[str]:
 
 
 async def take_turn(session: AsyncSession) -> int:
-    """Begin a turn as the active detector: whatever an earlier one still wants to write is refused from now on."""
+    """Begin a turn as the active detector: whatever an earlier one still wants to write is refused from now on.
+
+    One that froze in the middle of a transaction would hold what we need for as long as it lives: its connections are
+    ended.
+    """
+    await session.execute(_END_OTHERS, {"detectors": f"{CONNECTION} %"})
     return int((await session.execute(_TAKE_TURN, {"service": TURN})).scalar_one())
+
+
+async def idle_for(session: AsyncSession) -> timedelta | None:
+    """How long no detector has noted that it is at work; None if there never was one."""
+    found: timedelta | None = (await session.execute(_IDLE_FOR, {"services": [TICK, TURN]})).scalar_one()
+    return found
 
 
 async def hold_turn(session: AsyncSession, turn: int) -> None:

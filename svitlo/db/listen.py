@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import asyncpg  # type: ignore[import-untyped]
 
-from svitlo.db.session import driver_url, unavailable
+from svitlo.db.session import KEEPALIVE, driver_url, unavailable
 from svitlo.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,10 @@ class Listener:
     async def __aenter__(self) -> Self:
         try:
             self._connection = await asyncpg.connect(
-                self._url, timeout=5, command_timeout=30, server_settings={"application_name": "svitlo listener"}
+                self._url,
+                timeout=5,
+                command_timeout=30,
+                server_settings={"application_name": "svitlo listener", **KEEPALIVE},
             )
         except Exception as error:  # translated or passed on, never swallowed
             if unavailable(error):
@@ -80,6 +83,23 @@ class Listener:
         """Take a session-level advisory lock if it is free. Raises `DatabaseUnavailableError`."""
         try:
             return bool(await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", key))
+        except Exception as error:  # translated or passed on, never swallowed
+            if unavailable(error):
+                raise DatabaseUnavailableError(f"PostgreSQL does not answer ({type(error).__name__})") from error
+            raise
+
+    async def evict(self, key: int) -> None:
+        """End the connection that holds an advisory lock, and with it the lock. Raises `DatabaseUnavailableError`.
+
+        A key of 64 bits stands in `pg_locks` as two halves (PostgreSQL manual, pg_locks).
+        """
+        try:
+            await self._connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted "
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+                "AND (classid::bigint << 32) + objid::bigint = $1 AND objsubid = 1 AND pid <> pg_backend_pid()",
+                key,
+            )
         except Exception as error:  # translated or passed on, never swallowed
             if unavailable(error):
                 raise DatabaseUnavailableError(f"PostgreSQL does not answer ({type(error).__name__})") from error

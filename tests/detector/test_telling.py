@@ -263,3 +263,49 @@ def test_what_is_held_back_is_told_though_the_site_is_renamed_meanwhile() -> Non
     world.fleet.rename({"home": "house"})
     world.register({"house": world.sites["home"]})
     assert [event.site for event in world.beats(1000, boot="b2", boots=2).log] == ["home", "house", "house"]
+
+
+def test_boards_whose_connections_break_together_wait_from_the_first_on() -> None:
+    """Their wills come one by one, each to be held for two seconds: by then it is known that they are many."""
+    world = district(6)
+    for n in range(6):
+        world.at(5 + n / 10).say(ObservationKind.WILL, f"d{n}")
+    world.at(9)
+    assert {world.power(f"home-{n}") for n in range(6)} == {PowerState.OFF}
+    assert lost(world) == []
+    assert len(lost(world.at(40))) == 6
+
+
+def test_wills_that_were_contradicted_hold_nothing_back() -> None:
+    world = district(6)
+    for n in range(1, 6):
+        world.at(5 + n / 10).say(ObservationKind.WILL, f"d{n}")
+    for n in range(1, 6):
+        world.at(6 + n / 10).beat(f"d{n}", conn=2)
+    world.beats(36, *(f"d{n}" for n in range(1, 6)))
+    assert len(lost(world)) == 1
+
+
+def test_an_outage_in_maintenance_that_ended_while_we_were_down_is_not_told_at_our_return() -> None:
+    world = worked_on(10, 1000).at(500)
+    world.fleet.link_down(world.now)
+    world.now = after(1100)
+    world.see()
+    assert world.at(1105).log == []
+    assert returns(world, 2).beats(1300, boot="b2", boots=2).log == []
+
+
+def test_an_outage_in_maintenance_that_goes_on_after_our_return_is_told_once_boards_had_time() -> None:
+    world = worked_on(10, 1000).at(500)
+    world.fleet.link_down(world.now)
+    world.now = after(1100)
+    world.see()
+    assert kinds(world.at(1144)) == []
+    assert kinds(world.at(1146)) == ["power_lost"]
+
+
+def test_a_slug_that_passes_to_another_site_passes_without_its_outage() -> None:
+    world = home().beat().at(60)
+    world.fleet.forget({"home"})
+    world.register({"home": ()})
+    assert (world.power(), world.fleet.sites["home"].outage) == (PowerState.UNKNOWN, None)

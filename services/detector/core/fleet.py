@@ -57,6 +57,7 @@ class Fleet:
         self._device_sites: dict[str, tuple[str, ...]] = {}
         self._new_id = new_id
         self._online = 0
+        self._doubted: set[str] = set()
         self._blind_since: datetime | None = None
         self._blind_reason = "start"
         self._deadlines: list[tuple[datetime, str]] = []
@@ -108,6 +109,13 @@ class Fleet:
         for slug in (*slugs, *slugs.values()):
             self._site_deadlines.pop(slug, None)
 
+    def forget(self, slugs: Collection[str]) -> None:
+        """Other sites bear these slugs from now on; call before `set_registry`."""
+        for slug in slugs:
+            self.sites.pop(slug, None)
+            self.places.pop(slug, None)
+            self._site_deadlines.pop(slug, None)
+
     def set_registry(self, places: Mapping[str, Place], now: datetime) -> list[Effect]:
         """What sites there are and which devices stand for them. New ones begin unknown; what is gone is forgotten."""
         before = self.places
@@ -122,6 +130,7 @@ class Fleet:
             del self.devices[gone]
             self._scheduled.pop(gone, None)
             self._unproven.discard(gone)
+            self._doubted.discard(gone)
         for gone in self.sites.keys() - places.keys():
             del self.sites[gone]
             self._site_deadlines.pop(gone, None)
@@ -243,6 +252,7 @@ class Fleet:
         self._scheduled.clear()
         self._site_deadlines.clear()
         self._unproven.clear()
+        self._doubted.clear()
         for slug, site in self.sites.items():
             self.sites[slug] = frozen(site, since)
         for name, state in self.devices.items():
@@ -267,8 +277,9 @@ class Fleet:
         if not (name in self._scheduled and _only_later(before, after)):
             self._schedule(name, after)
         changed = after.liveness is not before.liveness or after.dark is not before.dark
+        if changed or after.will_at is not before.will_at:
+            self._count(name, before, after, now)
         if changed:
-            self._count(before, after, now)
             effects.append(DeviceChanged(name, after))
             return True
         # Nothing to tell, except that a device may speak for its site again after a blind span.
@@ -278,11 +289,20 @@ class Fleet:
             and (before.last_proof_at is None or before.last_proof_at < self.watch.since)
         )
 
-    def _count(self, before: DeviceState, after: DeviceState, now: datetime) -> None:
+    def _count(self, name: str, before: DeviceState, after: DeviceState, now: datetime) -> None:
+        """Keep count of who is online, and tell the guard who vanishes."""
         was, is_ = before.liveness in ALIVE, after.liveness in ALIVE
         self._online += is_ - was
-        if was and after.liveness is Liveness.LOST and after.lost_by is not EvidenceKind.MAINS:
-            self.guard.lost(now, self._online)
+        if was and after.liveness is Liveness.LOST:
+            self._doubted.discard(name)
+            if after.lost_by is not EvidenceKind.MAINS:
+                self.guard.vanished(name, now, self._online - len(self._doubted))
+        elif is_ and after.will_at is not None:
+            self._doubted.add(name)
+            self.guard.vanished(name, now, self._online - len(self._doubted))
+        elif name in self._doubted or name in self.guard:
+            self._doubted.discard(name)
+            self.guard.back(name)
 
     def _judge(
         self, slug: str, now: datetime, *, changed: bool = False, silent: bool = False, registry: bool = False

@@ -50,6 +50,8 @@ class Judgement(Telling):
         times = [due_at(site, self._place, self._policy), next_boundary(self._place, self._now)]
         if self._watch.since is not None:
             times.append(site.dips_at)
+            if site.outage is not None and site.outage.untold and (sure_at := self._sure_at(site.outage)) > self._now:
+                times.append(sure_at)
             if site.unstable is not None:
                 times.append(self._calm_at(site.unstable, self._watch.since))
             if (held_until := self._held_until()) is not None and held_until > self._now:

@@ -95,10 +95,19 @@ class Telling:
             if event.outage_id not in never:
                 self._log(event, area, quiet=quiet)
         outage = self.site.outage
-        if outage is not None and outage.untold:
+        if outage is not None and outage.untold and self._now >= self._sure_at(outage):
             outage = replace(outage, untold=False)
             self.site = replace(self.site, outage=outage)
             self._log(self._lost_event(outage), area, quiet=quiet)
+
+    def _sure_at(self, outage: Outage) -> datetime:
+        """When an outage found before counts as still on: at once if we have been watching since, else once boards
+        had time to speak."""
+        since = self._watch.since
+        if since is None:
+            return self._now + self._policy.reconnect
+        interval = max((device.interval_s for device in self._devices.values()), default=0)
+        return outage.detected_at if outage.detected_at >= since else since + self._policy.settle(interval)
 
     def _log(self, event: PowerEvent, area: Area | None, *, quiet: bool) -> None:
         if event.site != self._slug:
