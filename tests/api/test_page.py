@@ -256,6 +256,29 @@ async def test_what_was_momentary_or_retracted_is_not_the_last_outage(
     assert "2 h" not in text
 
 
+async def test_a_place_without_outages_does_not_cost_a_walk_through_those_of_others(
+    client: httpx.AsyncClient, records: Records
+) -> None:
+    await records.site("busy")
+    await records.execute(
+        "INSERT INTO outages (id, site_id, rev, cause, started_lo, started_hi, detected_at, ended_lo, ended_hi) "
+        "SELECT gen_random_uuid(), s.id, 1, 'power', t, t, t, t, t "
+        "FROM sites s, generate_series(CAST(:a AS timestamptz), :b, interval '1 minute') AS t",
+        a=NOON - timedelta(days=7),
+        b=NOON,
+    )
+    await records.execute(
+        "INSERT INTO sites (slug, name, public, invite) "
+        "SELECT 'site-' || n, 'Site ' || n, true, 'invite-' || n FROM generate_series(1, 2000) AS n"
+    )
+    for analyzed in (False, True):  # two thousand walks through ten thousand rows would take far longer than a request
+        if analyzed:
+            await records.execute("ANALYZE")
+        response = await client.get("/?lang=en")
+        assert response.status_code == 200
+        assert response.text.count("<li>") == 2001
+
+
 @pytest.mark.parametrize("words", LANGUAGES.values(), ids=LANGUAGES)
 @pytest.mark.parametrize("state", SiteStateWord)
 def test_every_state_has_a_word_and_an_icon(words: Words, state: SiteStateWord) -> None:
