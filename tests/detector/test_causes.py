@@ -285,3 +285,10 @@ def test_an_outage_before_the_last_may_still_be_confirmed() -> None:
     assert [row.cause for row in world.outages] == [Cause.PRESUMED, Cause.PRESUMED]
     world.beat("d2", boot="c2", boots=3, uptime=1, reset=POWER_ON)
     assert [row.cause for row in world.outages] == [Cause.POWER, Cause.POWER]
+
+
+def test_what_a_debounce_would_have_kept_quiet_is_not_reconstructed() -> None:
+    place = Place(devices={"d1": 1}, confirm_off=timedelta(minutes=10))
+    world = blind(World({"home": place}).begin().beat(boots=41), 2, 360)
+    world.at(365).beat(boot="b2", boots=42, uptime=20, reset=POWER_ON)
+    assert [event.kind for event in world.log] == [EventKind.MOMENTARY]

@@ -303,7 +303,8 @@ class Judgement(Telling):
         start = start_bounds(self._place, group, alive)
         end = end_bounds(self._place, group, alive, start.lo)
         interval = max(self._devices[name].interval_s for name in group)
-        missed = end.hi - start.lo > self._policy.timeout(interval)
+        confirm = self._policy.confirm_off if self._place.confirm_off is None else self._place.confirm_off
+        missed = end.hi - start.lo > self._policy.timeout(interval) + confirm
         window = maintained(self._place, end.hi)
         outage = Outage(
             id=self._new_id(self._now),
@@ -339,9 +340,10 @@ class Judgement(Telling):
             self.site = replace(self.site, since=end.hi)
 
     def _account(self, darks: dict[str, Dark]) -> None:
-        numbers = {name: dark.number for name, dark in darks.items()}
-        if any(self.site.accounted.get(name, 0) < number for name, number in numbers.items()):
-            self.site = replace(self.site, accounted=self.site.accounted | numbers)
+        known = self.site.accounted
+        newer = {name: dark.number for name, dark in darks.items() if dark.number > known.get(name, 0)}
+        if newer:
+            self.site = replace(self.site, accounted=known | newer)
 
 
 def _span(group: dict[str, Dark]) -> Dark:
