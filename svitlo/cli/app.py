@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from svitlo import __version__
-from svitlo.cli import broker, db, device, key, maintenance, services, simulate, site, stack, why
+from svitlo.cli import broker, db, device, key, maintenance, replay, services, simulate, site, stack, why
 
 app = typer.Typer(
     name="svitlo",
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command("up")(stack.up)
 app.command("demo")(stack.demo)
 app.command("simulate")(simulate.simulate)
+app.command("replay")(replay.replay)
 app.add_typer(site.app, name="site")
 app.add_typer(device.app, name="device")
 app.add_typer(maintenance.app, name="maintenance")
