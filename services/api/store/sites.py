@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,9 +12,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.schemas import ChildTally, DeviceTally, OutageRef, Planned, SiteState
+from services.api.work import open_window
 from svitlo import registry
 from svitlo.contracts import Cause, PowerState, SiteStateWord
-from svitlo.maintenance import Window, spans
+from svitlo.maintenance import Window
 
 # Windows are asked for only when one may be open; most of the time none is.
 _MORE = """
@@ -61,9 +62,6 @@ LEFT JOIN LATERAL (
 ) o ON true
 WHERE s.removed_at IS NULL AND s.public ORDER BY s.name, s.id
 """)  # noqa: S608 - as above
-
-AHEAD = timedelta(hours=48)
-"""How far ahead windows are joined to one, as in the state that the detector publishes."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +115,6 @@ async def places(session: AsyncSession, now: datetime) -> list[Place]:
     rows = (await session.execute(_PLACES, {"now": now})).all()
     windows = await _windows(session, rows)
     return [_place(row, open_window(windows.get(row.slug, ()), now)) for row in rows]
-
-
-def open_window(windows: Iterable[Window], now: datetime) -> Planned | None:
-    """The maintenance that is going on."""
-    open_ = (span for span in spans(windows, now, now + AHEAD) if span[0] <= now < span[1])
-    return next((Planned(starts_at=start, ends_at=end) for start, end in open_), None)
 
 
 async def _windows(session: AsyncSession, rows: Sequence[Row[Any]]) -> dict[str, list[Window]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,10 +12,7 @@ from services.api.schemas import Planned
 from services.api.why.facts import Board, Facts, Policy, Site
 from services.api.why.judge import Watch, watch_of
 from services.api.why.words import Clock
-from svitlo.maintenance import spans
-
-AHEAD = timedelta(hours=48)
-"""How far ahead maintenance windows are joined to one, as in the site's state."""
+from services.api.work import open_window
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,5 @@ def scene_of(facts: Facts, now: datetime, zone: ZoneInfo, policy: Policy, *, nam
     """The scene at `now`; `policy` stands in for what the detector did not tell of its own."""
     told = facts.tick.details.policy if facts.tick is not None else {}
     known = msgspec.convert(msgspec.structs.asdict(policy) | told, Policy)
-    open_ = (span for span in spans(facts.windows, now, now + AHEAD) if span[0] <= now < span[1])
-    planned = next((Planned(starts_at=start, ends_at=end) for start, end in open_), None)
+    planned = open_window(facts.windows, now)
     return Scene(facts, known, watch_of(facts.tick, now), planned, Clock(zone, now), named)
