@@ -45,7 +45,7 @@ CLOCK_SLACK = timedelta(seconds=0.5)
 REGISTRY_EVERY_S = 60.0
 TICK = timedelta(seconds=1)
 TURN_TRIES = 10
-FROZEN_AFTER = timedelta(seconds=30)
+FROZEN_AFTER_S = 30.0
 """An active detector notes every five seconds that it is at work; one that has not for so long has lost its turn."""
 PATIENCE_S = 4.0
 """When PostgreSQL was away, a standby lets the active detector, which owes what happened meanwhile, come back first."""
@@ -102,17 +102,25 @@ async def run(settings: configuration.Settings) -> None:
 
 
 async def _wait_for_turn(listener: Listener, database: Database) -> None:
+    """Until the lock is ours. An active detector that stopped noting that it is at work is ended.
+
+    By our own watch alone: its clock, and the database's, may tell another time than ours.
+    """
     said = False
+    word, heard_at = None, time.monotonic()
     while not await listener.try_lock(ACTIVE_LOCK):
         if not said:
             log.info("another detector is active; standing by")
             said = True
         beat()
         async with database.transaction() as session:
-            idle = await store.idle_for(session)
-        if idle is not None and idle > FROZEN_AFTER:
-            log.warning("the active detector has not written for %.0f s; taking over", idle.total_seconds())
+            newest = await store.last_word(session)
+        if newest != word:
+            word, heard_at = newest, time.monotonic()
+        elif time.monotonic() - heard_at > FROZEN_AFTER_S:
+            log.warning("the active detector has not written for %.0f s; taking over", FROZEN_AFTER_S)
             await listener.evict(ACTIVE_LOCK)
+            heard_at = time.monotonic()
         await asyncio.sleep(1)
 
 
@@ -213,7 +221,10 @@ class Detector:
             sites = await store.load_sites(session)
             tick = await store.load_tick(session)
             self._states.removed = await store.load_removed(session)
-        self.fleet.restore(devices, sites, tick.at if tick else None, tick.since if tick else None)
+        if tick is None:
+            self.fleet.restore(devices, sites, None)
+        else:
+            self.fleet.restore(devices, sites, tick.at, tick.since, tick.blind_since)
         self.fleet.rewind(utc_now())
         self._unsaved.update({name: state for name, state in self.fleet.devices.items() if state.quiet})
         self._apply(self.fleet.set_registry(self._mapping(), utc_now()))
@@ -229,6 +240,7 @@ class Detector:
             "policy": self._settings.policy.model_dump(),
             "watching_since": self.fleet.watch.since,
             "proven_at": self.fleet.watch.proven_at,
+            "blind_since": self.fleet.blind_since,
             "holding_alerts_until": self.fleet.guard.until,
         }
         return Watching(self.fleet.watch.since, self.fleet.deadline_of, msgspec.json.encode(details))

@@ -102,7 +102,7 @@ WHERE datname = current_database() AND usename = current_user AND application_na
   AND application_name <> current_setting('application_name')
 """)
 
-_IDLE_FOR = text("SELECT now() - max(at) FROM service_ticks WHERE service = ANY(CAST(:services AS text[]))")
+_LAST_WORD = text("SELECT max(at) FROM service_ticks WHERE service = ANY(CAST(:services AS text[]))")
 
 _HOLD_TURN = text("""
 SELECT CAST(details ->> 'turn' AS bigint) FROM service_ticks WHERE service = :service FOR SHARE
@@ -169,10 +169,11 @@ class SiteEntry:
 
 @dataclass(frozen=True)
 class Tick:
-    """When a detector was last known to run, and since when it had been watching then (UTC)."""
+    """When a detector was last known to run, and since when it had been watching, or else blind, then (UTC)."""
 
     at: datetime
     since: datetime | None
+    blind_since: datetime | None
 
 
 async def load_registry(session: AsyncSession) -> dict[str, SiteEntry]:
@@ -229,9 +230,9 @@ async def take_turn(session: AsyncSession) -> int:
     return int((await session.execute(_TAKE_TURN, {"service": TURN})).scalar_one())
 
 
-async def idle_for(session: AsyncSession) -> timedelta | None:
-    """How long no detector has noted that it is at work; None if there never was one."""
-    found: timedelta | None = (await session.execute(_IDLE_FOR, {"services": [TICK, TURN]})).scalar_one()
+async def last_word(session: AsyncSession) -> datetime | None:
+    """When a detector last noted that it is at work, by its own clock; None if there never was one."""
+    found: datetime | None = (await session.execute(_LAST_WORD, {"services": [TICK, TURN]})).scalar_one()
     return found
 
 
@@ -244,9 +245,15 @@ async def hold_turn(session: AsyncSession, turn: int) -> None:
 async def load_tick(session: AsyncSession) -> Tick | None:
     """When a detector was last known to run."""
     row = (
-        await session.execute(text("SELECT at, since FROM service_ticks WHERE service = :service"), {"service": TICK})
+        await session.execute(
+            text(
+                "SELECT at, since, CAST(details ->> 'blind_since' AS timestamptz) AS blind_since "
+                "FROM service_ticks WHERE service = :service"
+            ),
+            {"service": TICK},
+        )
     ).one_or_none()
-    return Tick(row.at, row.since) if row is not None else None
+    return Tick(row.at, row.since, row.blind_since) if row is not None else None
 
 
 async def save_tick(session: AsyncSession, now: datetime, since: datetime | None, details: bytes) -> None:

@@ -8,6 +8,7 @@ import pytest
 from msgspec import UNSET
 
 from services.detector.core.device import Liveness
+from services.detector.core.effects import GapSeen
 from services.detector.core.observation import ObservationKind
 from services.detector.core.place import Place, Rule
 from svitlo.contracts import Cause, Change, EventKind, JournalKind, PowerState, ResetCause
@@ -292,3 +293,34 @@ def test_what_a_debounce_would_have_kept_quiet_is_not_reconstructed() -> None:
     world = blind(World({"home": place}).begin().beat(boots=41), 2, 360)
     world.at(365).beat(boot="b2", boots=42, uptime=20, reset=POWER_ON)
     assert [event.kind for event in world.log] == [EventKind.MOMENTARY]
+
+
+def test_a_first_heartbeat_that_was_slow_is_corrected_by_the_next() -> None:
+    world = home().beat(boots=41).at(300).beat(boot="b2", boots=42, seq=1, uptime=20, reset=POWER_ON)
+    assert world.ended.occurred_hi == after(280)
+    world.at(305).beat(boot="b2", boots=42, seq=2, uptime=50, reset=POWER_ON)
+    assert (world.outages[0].ended_lo, world.outages[0].ended_hi) == (after(245), after(255))
+    assert (world.log[-1].id, world.log[-1].change) == (world.ended.id, Change.REFINED)
+
+
+def test_a_late_word_without_mains_dates_the_return_by_when_it_was_sent() -> None:
+    world = (
+        home().beat(mains=True, uptime=100).at(10).beat(mains=False, uptime=110).at(23).beat(mains=False, uptime=120)
+    )
+    world.at(24).beat(mains=True, uptime=124)
+    assert after(20) <= world.ended.occurred_lo < after(20.1)
+
+
+def test_a_birth_said_twice_proves_life_and_not_power() -> None:
+    world = home().say(ObservationKind.BIRTH).beat(uptime=100).at(9).say(ObservationKind.BIRTH).at(40)
+    assert world.started.occurred_lo == after(0)
+
+
+def test_a_blind_span_that_a_restart_interrupts_is_one_gap() -> None:
+    world = home().beat().at(100)
+    world.fleet.link_down(world.now)
+    again = World({"home": ("d1",)})
+    again.fleet.restore(world.fleet.devices, world.fleet.sites, after(150), None, world.fleet.blind_since)
+    again.now = after(200)
+    again.begin()
+    assert [effect.started_at for effect in again.effects if isinstance(effect, GapSeen)] == [after(100)]

@@ -7,7 +7,6 @@ over recorded history alike. Event and outage ids come from `new_id`, which is h
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from uuid import UUID
@@ -15,6 +14,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from services.detector.core.agenda import Agenda
 from services.detector.core.area import AreaGuard
 from services.detector.core.device import ALIVE, DeviceState, Liveness, Watch, blinded, interrupted, rewound
 from services.detector.core.effects import DeviceChanged, Effect, GapSeen, SiteChanged
@@ -60,9 +60,8 @@ class Fleet:
         self._doubted: set[str] = set()
         self._blind_since: datetime | None = None
         self._blind_reason = "start"
-        self._deadlines: list[tuple[datetime, str]] = []
-        self._scheduled: dict[str, datetime] = {}
-        self._site_deadlines: dict[str, datetime] = {}
+        self._agenda = Agenda()
+        self._site_agenda = Agenda()
         self._unproven: set[str] = set()
 
     def restore(
@@ -71,15 +70,16 @@ class Fleet:
         sites: Mapping[str, SiteState],
         last_tick: datetime | None,
         watched_since: datetime | None = None,
+        blind_since: datetime | None = None,
     ) -> None:
         """Take over what was stored before a restart.
 
         `last_tick` is when we were last known to run, `watched_since` since when we had been watching then without a
-        break; None if we were blind (UTC).
+        break; None if we were blind, `blind_since` then (UTC).
         """
         self.devices.update(devices)
         self.sites.update(sites)
-        self._blind_since = last_tick
+        self._blind_since = last_tick if watched_since is not None else blind_since or last_tick
         if last_tick is None:
             return
         if watched_since is not None:
@@ -97,7 +97,7 @@ class Fleet:
         for slug, site in self.sites.items():
             self.sites[slug] = site_rewound(site, now)
         self.guard.rewind()
-        self._site_deadlines.clear()
+        self._site_agenda.clear()
         if self._blind_since is not None:
             self._blind_since = min(self._blind_since, now)
 
@@ -107,14 +107,14 @@ class Fleet:
         self.sites |= moved
         self.places = {slugs.get(slug, slug): place for slug, place in self.places.items()}
         for slug in (*slugs, *slugs.values()):
-            self._site_deadlines.pop(slug, None)
+            self._site_agenda.plan(slug, None)
 
     def forget(self, slugs: Collection[str]) -> None:
         """Other sites bear these slugs from now on; call before `set_registry`."""
         for slug in slugs:
             self.sites.pop(slug, None)
             self.places.pop(slug, None)
-            self._site_deadlines.pop(slug, None)
+            self._site_agenda.plan(slug, None)
 
     def set_registry(self, places: Mapping[str, Place], now: datetime) -> list[Effect]:
         """What sites there are and which devices stand for them. New ones begin unknown; what is gone is forgotten."""
@@ -128,12 +128,12 @@ class Fleet:
         self._hierarchy = Hierarchy(self.places)
         for gone in self.devices.keys() - by_device.keys():
             del self.devices[gone]
-            self._scheduled.pop(gone, None)
+            self._agenda.plan(gone, None)
             self._unproven.discard(gone)
             self._doubted.discard(gone)
         for gone in self.sites.keys() - places.keys():
             del self.sites[gone]
-            self._site_deadlines.pop(gone, None)
+            self._site_agenda.plan(gone, None)
         for name in sorted(by_device.keys() - self.devices.keys()):
             self.devices[name] = DeviceState()
         self._online = sum(state.liveness in ALIVE for state in self.devices.values())
@@ -181,11 +181,7 @@ class Fleet:
         """Let time pass up to `now`."""
         effects: list[Effect] = []
         touched: dict[str, None] = {}
-        while self._deadlines and self._deadlines[0][0] <= now:
-            when, name = heapq.heappop(self._deadlines)
-            if self._scheduled.get(name) != when:
-                continue  # superseded by an earlier entry, or the device is gone
-            del self._scheduled[name]
+        for name in self._agenda.due(now):
             state = self.devices[name]
             after = tick_device(state, now, self.policy, self.watch)
             if after is not state:
@@ -195,19 +191,18 @@ class Fleet:
                 if due <= now:
                     self._unproven.add(name)
                 else:
-                    self._scheduled[name] = due
-                    heapq.heappush(self._deadlines, (due, name))
+                    self._agenda.plan(name, due)
         # All devices first: who vanished together is known before anything is said of a site.
         for site in touched:
             effects += self._judge(site, now, changed=True)
-        for site in [site for site, when in self._site_deadlines.items() if when <= now]:
+        for site in list(self._site_agenda.due(now)):
             effects += self._judge(site, now)
         return effects
 
     def next_deadline(self) -> datetime | None:
         """When `tick` has something to do, at the earliest; None if only messages can change anything."""
-        first = self._deadlines[0][0] if self._deadlines else None
-        return min((when for when in (first, *self._site_deadlines.values()) if when is not None), default=None)
+        firsts = self._agenda.first(), self._site_agenda.first()
+        return min((when for when in firsts if when is not None), default=None)
 
     def link_up(self, now: datetime) -> list[Effect]:
         """We see again. Silence counts anew from here."""
@@ -235,6 +230,11 @@ class Fleet:
         return self.tick(now)
 
     @property
+    def blind_since(self) -> datetime | None:
+        """Since when we have seen nothing; None while we watch."""
+        return self._blind_since if self.watch.since is None else None
+
+    @property
     def wants_proof(self) -> bool:
         """Whether some device is overdue and only an echo is missing to say so."""
         return bool(self._unproven)
@@ -248,9 +248,8 @@ class Fleet:
             return
         watched_since, self.watch = self.watch.since, Watch(None)
         self._blind_since, self._blind_reason = since, reason
-        self._deadlines.clear()
-        self._scheduled.clear()
-        self._site_deadlines.clear()
+        self._agenda.clear()
+        self._site_agenda.clear()
         self._unproven.clear()
         self._doubted.clear()
         for slug, site in self.sites.items():
@@ -274,7 +273,7 @@ class Fleet:
     def _moved(self, name: str, before: DeviceState, after: DeviceState, now: datetime, effects: list[Effect]) -> bool:
         """Take over a device's new state; says whether its sites have to be looked at."""
         self.devices[name] = after
-        if not (name in self._scheduled and _only_later(before, after)):
+        if not (name in self._agenda and _only_later(before, after)):
             self._schedule(name, after)
         changed = after.liveness is not before.liveness or after.dark is not before.dark
         if changed or after.will_at is not before.will_at:
@@ -309,15 +308,14 @@ class Fleet:
     ) -> list[Effect]:
         before, place = self.sites[slug], self.places[slug]
         devices = {name: self.devices[name] for name in place.devices}
-        self._site_deadlines.pop(slug, None)
+        self._site_agenda.plan(slug, None)
         if devices:
             judgement = Judgement(slug, before, place, devices, now, self.policy, self.watch, self.guard, self._new_id)
             judgement.run(silent=silent)
             site, effects, due = judgement.site, judgement.effects, judgement.deadline()
         else:
             site, effects, due = self._derived(before, slug, now), [], next_boundary(place, now)
-        if due is not None:
-            self._site_deadlines[slug] = due
+        self._site_agenda.plan(slug, due)
         site = self._shown(slug, site, now)
         self.sites[slug] = site
         if changed or effects or site != before:
@@ -366,13 +364,8 @@ class Fleet:
 
     def _schedule(self, name: str, state: DeviceState) -> None:
         """Enter the device's next deadline unless an earlier look at it is planned already."""
-        due = next_deadline(state, self.policy, self.watch)
-        if due is None:
-            return
-        planned = self._scheduled.get(name)
-        if planned is None or due < planned:
-            self._scheduled[name] = due
-            heapq.heappush(self._deadlines, (due, name))
+        if (due := next_deadline(state, self.policy, self.watch)) is not None:
+            self._agenda.bring_forward(name, due)
 
 
 def _without(outage: Outage, gone: Collection[str]) -> Outage:

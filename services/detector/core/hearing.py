@@ -13,7 +13,7 @@ from functools import cache
 
 from msgspec.structs import replace
 
-from services.detector.core.dark import Dark, ended_by_beat, ended_by_birth, noted
+from services.detector.core.dark import SLACK, Dark, ended_by_beat, ended_by_birth, noted
 from services.detector.core.device import ALIVE, DeviceState, Liveness, Watch, begun, lost, proven
 from services.detector.core.observation import Observation, ObservationKind
 from svitlo.contracts import Cause, EvidenceKind, JournalKind
@@ -128,14 +128,14 @@ def _beat(state: DeviceState, beat: Observation, session: Session, watch: Watch)
     if beat.mains is False:
         adopted = _adopt(state, beat, session)
         adopted = replace(adopted, seq=beat.seq, boots=beat.boots, sensor=True, began_at=began)
-        return _mains_lost(adopted, beat.at, watch)
+        return _mains_lost(adopted, sent, watch)
     dark = state.dark
     if (
         session is Session.SAME
         and state.liveness is Liveness.ONLINE
         and state.will_at is None
         and not state.quiet
-        and (dark is None or not dark.unheard)
+        and (dark is None or not (dark.unheard or _dates_anew(state, beat, began)))
     ):
         # The common case, kept short: ten thousand boards come through here.
         return replace(
@@ -198,10 +198,25 @@ def _stale(state: DeviceState, beat: Observation, sent: datetime) -> bool:
     )
 
 
+def _dates_anew(state: DeviceState, beat: Observation, began: datetime | None) -> bool:
+    """Whether a heartbeat shows that the first one after a dark span was slow, and with it the end we took from it."""
+    dark = state.dark
+    return (
+        dark is not None
+        and dark.end_hi is not None
+        and dark.boot != beat.boot == state.boot
+        and not dark.by_sensor
+        and began is not None
+        and state.began_at is not None
+        and began + SLACK < state.began_at
+        and began < dark.end_hi
+    )
+
+
 def _explained(state: DeviceState, beat: Observation, began: datetime | None, watch: Watch) -> Dark | None:
     """The device's newest dark span once this heartbeat has spoken."""
     dark = state.dark
-    if dark is not None and (state.liveness is Liveness.LOST or dark.unheard):
+    if dark is not None and (state.liveness is Liveness.LOST or dark.unheard or _dates_anew(state, beat, began)):
         return ended_by_beat(dark, beat, began, state.unpowered_at)
     if state.boot is not None and beat.boot != state.boot and state.liveness in ALIVE:
         return ended_by_beat(begun(state, beat.at, watch), beat, began, None)
@@ -217,8 +232,9 @@ def _birth(state: DeviceState, observation: Observation, session: Session, watch
         return replace(adopted, birth_at=observation.at)
     if state.boot is not None and observation.boot != state.boot and state.liveness in ALIVE:
         adopted = replace(adopted, dark=ended_by_birth(begun(state, observation.at, watch), observation.at))
-    # Of a board with a sensor it proves life, but not power.
-    sent = state.powered_at if state.sensor and state.powered_at is not None else observation.at
+    # Of a board with a sensor it proves life, but not power; said again in the same session it may have come twice.
+    dated = not state.sensor and session is not Session.SAME
+    sent = observation.at if dated or state.powered_at is None else state.powered_at
     return proven(adopted, observation.at, sent, EvidenceKind.BIRTH)
 
 

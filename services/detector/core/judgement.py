@@ -26,6 +26,10 @@ REMEMBERED = 4
 """How many outages of a site that are over may still be revised."""
 
 
+REVIEWED_FOR = timedelta(minutes=2)
+"""How long an outage may be dated anew though its cause is known."""
+
+
 class Judgement(Telling):
     """A look at a site; `site` and `effects` are the outcome."""
 
@@ -172,8 +176,14 @@ class Judgement(Telling):
             if cause not in POWERED:
                 revised = self._dated_anew(revised)
             self._revise(revised)
-        self.site = replace(
-            self.site, past=tuple(kept for kept in self.site.past if not kept.reviewed and kept.retracted_at is None)
+        self.site = replace(self.site, past=tuple(kept for kept in self.site.past if self._open_to_review(kept)))
+
+    def _open_to_review(self, outage: Outage) -> bool:
+        if outage.retracted_at is not None:
+            return False
+        # A slow first heartbeat may date a return too late, which the next ones show.
+        return not outage.reviewed or (
+            outage.end_detected_at is not None and self._now < outage.end_detected_at + REVIEWED_FOR
         )
 
     def _with_news(self, outage: Outage) -> Outage:
@@ -336,6 +346,7 @@ class Judgement(Telling):
         lost, back = self._lost_event(outage), self._restored_event(outage, Cause.POWER)
         self._tell(outage, replace(lost, evidence=evidence, reconstructed=True))
         self._tell(outage, replace(back, evidence=evidence, reconstructed=True))
+        self.site = replace(self.site, past=(*self.site.past, outage)[-REMEMBERED:])
         if self.site.since is None or self.site.since < end.hi:
             self.site = replace(self.site, since=end.hi)
 
