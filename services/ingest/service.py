@@ -72,6 +72,8 @@ class Ingest:
         self._away = False
         self._losses_said = 0
         self._losses_said_at = -SAY_EVERY_S
+        self.taken = 0
+        """Messages so far; what is not in `refused`, of strangers or in `buffer.lost` is written or waits."""
         self.refused = 0
         self._accounts = AccountKeeper(database, settings.broker, settings.required_secret)
         self._firehose = Firehose(
@@ -87,6 +89,12 @@ class Ingest:
         """Record until cancelled; what is buffered then is written once more."""
         await self._first_registry()
         gc.freeze()  # what is here by now will stay; to look through it again and again took a quarter of our time
+        try:
+            await self._work()
+        finally:
+            await self._write_last()  # when nothing comes any more
+
+    async def _work(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._firehose.run(), name="firehose")
             tasks.create_task(self._link.run(), name="link")
@@ -113,6 +121,7 @@ class Ingest:
     def _on_message(self, topic: str, payload: bytes, retained: bool) -> None:
         if retained or not payload:
             return  # memory, not news; an empty payload clears a retained message
+        self.taken += 1
         now = utc_now()
         device: str | None = None
         try:
@@ -139,7 +148,7 @@ class Ingest:
             log.warning("%s sends what the contract does not allow (%s); kept in quarantine", name, error)
 
     async def _write_on(self) -> None:
-        """Write a batch a second; a write that is under way when we are told to stop is let finish."""
+        """Write a batch a second until cancelled; a write that is under way then is let finish."""
         backoff = Backoff()
         writing: asyncio.Task[bool] | None = None
         try:
@@ -155,15 +164,19 @@ class Ingest:
                 else:
                     await backoff.wait()
         except asyncio.CancelledError:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_WRITE_S):
-                    if writing is not None:
+            if writing is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LAST_WRITE_S):
                         await writing
-                    await self._keep(self.buffer.take())
-            self._say_losses(0)
-            if self.buffer:
-                log.warning("%d readings and journals could not be written any more", len(self.buffer))
             raise
+
+    async def _write_last(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WRITE_S):
+                await self._keep(self.buffer.take())
+        self._say_losses(0)
+        if self.buffer:
+            log.warning("%d readings and journals could not be written any more", len(self.buffer))
 
     async def _keep(self, batch: Batch) -> bool:
         """Write a batch or put it back; False when the database is away."""
