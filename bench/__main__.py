@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from bench import alert_latency, core_rate, firehose_ratio, idle_memory, thousand_boards
+from bench import alert_latency, core_rate, firehose_ratio, idle_memory, live_throughput, thousand_boards
 from bench.figure import Figure, NotHereError
 from bench.report import keep, show
 
@@ -20,6 +20,7 @@ BENCHES: dict[str, tuple[Callable[[], list[Figure]], str]] = {
     "thousand_boards": (thousand_boards.measure, "what 1000 boards, a beat every 10 s, cost"),
     "core_rate": (core_rate.measure, "the pure core: observations a second, bytes a device"),
     "firehose_ratio": (firehose_ratio.measure, "the firehose and decoding against mosquitto_sub"),
+    "live_throughput": (live_throughput.measure, "the live detector and ingest against mosquitto_sub"),
 }
 
 

@@ -9,21 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import multiprocessing
-import shutil
 import statistics
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
-
-from bench.figure import Figure, NotHereError
-from bench.flood import flood
+from bench.drain import Reading, by_mosquitto_sub, need_mosquitto_sub
+from bench.figure import Figure
+from bench.flood import Flood, boot_time, flooding
 from svitlo.accounts.roles import ADMIN
 from svitlo.bus import Firehose
 from svitlo.contracts import DeviceChannel, decode_device, topics
@@ -36,26 +27,18 @@ SPAN_S = 4.0
 TOPIC = topics.device("+", DeviceChannel.HEARTBEAT)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """One reader's turn: messages a second of wall time, and the reader's processor seconds a message."""
-
-    rate: float
-    cost_s: float
-
-
 def measure() -> list[Figure]:
     """Both rates, their ratio, and what a message costs the firehose's process."""
-    if shutil.which("mosquitto_sub") is None:
-        raise NotHereError("mosquitto_sub is not installed (apt install mosquitto-clients)")
+    need_mosquitto_sub()
     broker = ProcessBroker()
     try:
         broker.start()
+        flood = Flood(address(broker, ADMIN), boot_time())
         pairs = []
         for _ in range(TURNS):
-            with _flood(address(broker, ADMIN)):
-                theirs = _by_mosquitto_sub(address(broker, ADMIN))
-            with _flood(address(broker, ADMIN)):
+            with flooding(flood):
+                theirs = by_mosquitto_sub(flood.where, TOPIC, WARM_S, SPAN_S)
+            with flooding(flood):
                 ours = asyncio.run(_by_firehose(address(broker, "svitlo.detector")))
             pairs.append((ours, theirs))
     finally:
@@ -71,58 +54,6 @@ def measure() -> list[Figure]:
         Figure("firehose, a message", 1e6 * cost, "µs", note=f"of the reader's processor: {1 / cost:,.0f}/s of a core"),
         Figure("mosquitto_sub, a message", 1e6 * their_cost, "µs", note="the same, printing a letter"),
     ]
-
-
-@contextmanager
-def _flood(where: BrokerAddress) -> Iterator[None]:
-    """The flood from a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    process = context.Process(target=flood, args=(where, stop), name="flood", daemon=True)
-    process.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        process.join(10)
-        if process.is_alive():
-            process.terminate()
-
-
-def _by_mosquitto_sub(where: BrokerAddress) -> Reading:
-    """It prints two bytes a message into a file, so that counting costs nothing."""
-    with tempfile.NamedTemporaryFile() as out:
-        process = subprocess.Popen(
-            [
-                *("mosquitto_sub", "-h", where.host, "-p", str(where.port), "-u", where.username or ""),
-                *("-P", where.password or "", "-t", TOPIC, "-F", "x"),
-            ],
-            stdout=out,
-        )
-        try:
-            path = Path(out.name)
-            _until_first(path)
-            time.sleep(WARM_S)
-            began, used, before = time.monotonic(), _spent(process.pid), path.stat().st_size
-            time.sleep(SPAN_S)
-            took, spent, taken = time.monotonic() - began, _spent(process.pid) - used, path.stat().st_size - before
-        finally:
-            process.terminate()
-            process.wait(10)
-    return Reading(taken / 2 / took, spent / (taken / 2))
-
-
-def _spent(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
-
-
-def _until_first(path: Path) -> None:
-    deadline = time.monotonic() + 20
-    while path.stat().st_size == 0:
-        if time.monotonic() > deadline:
-            raise TimeoutError("mosquitto_sub hears nothing of the flood")
-        time.sleep(0.05)
 
 
 async def _by_firehose(where: BrokerAddress) -> Reading:
