@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from bench import alert_latency, core_rate, firehose_ratio, idle_memory, live_throughput, thousand_boards
+from bench import (
+    alert_latency,
+    core_rate,
+    firehose_ratio,
+    fleet_simulation,
+    idle_memory,
+    live_throughput,
+    thousand_boards,
+)
 from bench.figure import Figure, NotHereError
 from bench.report import keep, show
 
@@ -19,6 +27,7 @@ BENCHES: dict[str, tuple[Callable[[], list[Figure]], str]] = {
     "idle_memory": (idle_memory.measure, "memory of a stack that has nothing to do"),
     "thousand_boards": (thousand_boards.measure, "what 1000 boards, a beat every 10 s, cost"),
     "core_rate": (core_rate.measure, "the pure core: observations a second, bytes a device"),
+    "fleet_simulation": (fleet_simulation.measure, "the pure core on simulated weeks whose truth is known"),
     "firehose_ratio": (firehose_ratio.measure, "the firehose and decoding against mosquitto_sub"),
     "live_throughput": (live_throughput.measure, "the live detector and ingest against mosquitto_sub"),
 }

@@ -44,29 +44,22 @@ def _week(seed: int) -> Result:
 
 
 def _verdict(score: Score, results: list[Result]) -> list[Figure]:
+    none = Bar(Sense.BELOW, 1)
     wrong = [f"seed {result.seed}: {violation}" for result in results for violation in result.score.violations]
     undecided = f"{len(score.undecided)} more that no evidence could tell from a cut" if score.undecided else ""
     passing = ", ".join(f"{count} {cause}" for cause, count in sorted(score.passing.items()))
     return [
         Figure(
-            "recall",
-            score.recall,
-            "",
-            Bar(Sense.ABOVE, 0.9999),
-            f"{score.due - score.missed} of {score.due} cuts long enough to find; {score.found} of all {score.cuts}",
+            "recall", 100 * score.recall, "%", note=f"of {score.due} cuts long enough; all {score.cuts}: {score.found}"
         ),
-        Figure("false alarms", score.false_alarms, "", Bar(Sense.BELOW, 1), undecided),
-        Figure(
-            "cause accuracy",
-            score.cause_accuracy,
-            "",
-            Bar(Sense.ABOVE, 0.9999),
-            f"{score.causes_right} right, {score.causes_wrong} wrong, {score.causes_open} left open by the evidence",
-        ),
+        Figure("missed cuts", score.missed, "", none),
+        Figure("false alarms", score.false_alarms, "", none, undecided),
+        Figure("cause accuracy", 100 * score.cause_accuracy, "%", note=f"{score.causes_right} right"),
+        Figure("wrong causes", score.causes_wrong, "", none, f"{score.causes_open} left open by the evidence"),
         Figure("alarms taken back", sum(score.passing.values()), "", note=f"rightly: {passing}"),
         Figure("interruptions", score.momentary, "", note="too short to miss a deadline"),
         Figure("reconstructed", score.reconstructed, "", note="outages that came and went while we were blind"),
-        Figure("violations", len(wrong), "", Bar(Sense.BELOW, 1), "; ".join(wrong[:3])),
+        Figure("violations", len(wrong), "", none, "; ".join(wrong[:3])),
     ]
 
 

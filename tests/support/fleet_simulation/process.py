@@ -55,7 +55,7 @@ class Process:
     def start(self, now: float) -> None:
         """A new core takes over what was stored."""
         self._fleet = Fleet(self._policy, self._new_id)
-        self._stored.restore(self._fleet)
+        self._stored.restore(self._fleet, moment(now))
         self._tell(now, "start", self._fleet.set_registry(self._world.places, moment(now)))
 
     def kill(self, now: float) -> None:

@@ -65,9 +65,13 @@ class Truth:
     def decidable(self, cut: Span) -> bool:
         """Whether what the boards say on their return proves that it was the power.
 
-        One board that tells is enough; but where the power flickers, any of them may be the one it hangs on.
+        One board that tells is enough; but where the power flickers, any of them may be the one it hangs on, and
+        must have had the time to tell.
         """
         dark = [board for board in self.boards if board.broken_at is None and self._off[board.name].at(cut.start)]
+        following = self.cuts.after(cut.end)
+        if following is not None and following.start - cut.end < 3 * max(board.interval_s for board in dark):
+            return False
         enough = all if any(flicker.overlaps(cut) for flicker in self._flickers) else any
         return enough(board.telling and cut.length > board.battery_s for board in dark)
 
