@@ -198,3 +198,29 @@ def test_a_living_board_is_not_lost_however_often_the_detector_is_restarted() ->
         again.fleet.restore(world.fleet.devices, world.fleet.sites, world.now, world.fleet.watch.since)
         world = again.begin().at(number * 10).beat(seq=number + 1000)
     assert world.events == []
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_registry_changed_while_we_were_blind_is_no_outage(restarted: bool) -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1").beat("d2").beats(100, "d2")
+    world.fleet.link_down(world.now)
+    if restarted:
+        again = World({"home": ("d1", "d2")})
+        again.now, again.effects = world.now, world.effects
+        again.fleet.restore(world.fleet.devices, world.fleet.sites, world.now)
+        world = again
+    world.at(102).register({"home": ("d1",)})
+    world.at(105).see()
+    assert world.at(300).events == []
+    assert world.power() is PowerState.UNKNOWN
+
+
+def test_a_loss_that_was_stored_before_its_outage_is_an_outage_after_the_restart() -> None:
+    """Killed between the two: nothing may be lost."""
+    world = home().beat().at(22)
+    sites = dict(world.fleet.sites)
+    world.at(24)
+    again = World({"home": ("d1",)})
+    again.now = world.now
+    again.fleet.restore(world.fleet.devices, sites, world.now)
+    assert again.begin().events == [("power_lost", "home")]

@@ -146,8 +146,10 @@ class Fleet:
             elif site in before:
                 self._forget_devices(site, before[site].devices.keys() - place.devices.keys())
                 self._disregard_darks(site, place.devices.keys() - before[site].devices.keys())
+            if (cast := place.cast) != (known := self.sites[site].cast):
+                self.sites[site] = replace(self.sites[site], cast=cast, recast=known is not None)
         for site in self._hierarchy.from_below():
-            effects += self._judge(site, now, silent=True, registry=True)
+            effects += self._judge(site, now, registry=True)
         return effects
 
     def observe(self, observation: Observation) -> list[Effect]:
@@ -311,10 +313,12 @@ class Fleet:
         self._site_agenda.plan(slug, None)
         if devices:
             judgement = Judgement(slug, before, place, devices, now, self.policy, self.watch, self.guard, self._new_id)
-            judgement.run(silent=silent)
+            judgement.run(silent=silent or before.recast)
             site, effects, due = judgement.site, judgement.effects, judgement.deadline()
         else:
             site, effects, due = self._derived(before, slug, now), [], next_boundary(place, now)
+        if site.recast and self.watch.since is not None:
+            site = replace(site, recast=False)
         self._site_agenda.plan(slug, due)
         site = self._shown(slug, site, now)
         self.sites[slug] = site

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -33,6 +34,11 @@ class Place(Struct, frozen=True):
     confirm_off: timedelta | None = None
     confirm_on: timedelta | None = None
     maintenance: tuple[tuple[datetime, datetime], ...] = ()
+
+    @property
+    def cast(self) -> int:
+        """A number that stands for who votes and how; the same after a restart."""
+        return crc32(repr((self.rule.value, self.k, sorted(self.devices.items()))).encode())
 
 
 class Vote(StrEnum):

@@ -46,7 +46,7 @@ class SiteState(Struct, frozen=True, omit_defaults=True):
     `owed` are events held back: until `hold_until` when many boards vanished together (`area` names that), for
     maintenance, or while the power is unstable. `turns` are the last times it came or went. `accounted` numbers the
     newest dark span of each device that has been made something of; `dips_at` is when those not yet accounted for are
-    judged.
+    judged. `cast` stands for the devices and the rule it was last judged by, `recast` says that they changed since.
     """
 
     power: PowerState = PowerState.UNKNOWN
@@ -65,6 +65,8 @@ class SiteState(Struct, frozen=True, omit_defaults=True):
     accounted: dict[str, int] = {}
     dips_at: datetime | None = None
     children: ChildTally | None = None
+    cast: int | None = None
+    recast: bool = False
 
 
 Devices = Mapping[str, DeviceState]
