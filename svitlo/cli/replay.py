@@ -233,7 +233,8 @@ def _notes(done: Replay, found: Comparison, zone: ZoneInfo) -> Iterator[str]:
             yield f"{name}: {each.site} told as unstable, {each.changes} changes {at(each.since)} to {at(each.until)}."
     if done.gaps:
         blind = sum(((gap.ended_at - gap.started_at) for gap in done.gaps), timedelta(0)).total_seconds()
-        yield f"The detector was blind {len(done.gaps)} times, {shown_length(blind)} in all; so it is in the replay."
+        times = "once" if len(done.gaps) == 1 else f"{len(done.gaps)} times"
+        yield f"The detector was blind {times}, {shown_length(blind)} in all; so it is in the replay."
     for start, end in done.holes:
         yield f"No board was heard from {at(start)} to {at(end)}: was ingest away? Then no outage of that time is real."
     if done.passed_over:
