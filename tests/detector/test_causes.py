@@ -324,3 +324,28 @@ def test_a_blind_span_that_a_restart_interrupts_is_one_gap() -> None:
     again.now = after(200)
     again.begin()
     assert [effect.started_at for effect in again.effects if isinstance(effect, GapSeen)] == [after(100)]
+
+
+def test_a_board_that_returns_later_joins_the_outage_that_was_reconstructed() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1, uptime=100).beat("d2", boots=1, uptime=100)
+    blind(world, 5, 13).at(40).beat("d2", boot="c2", boots=2, uptime=0, reset=POWER_ON)
+    world.beats(100, "d2", boot="c2", boots=2)
+    world.at(101).beat("d1", boot="c1", boots=2, uptime=61, reset=POWER_ON).beats(200, "d1", boot="c1", boots=2)
+    assert [(row.reconstructed, sorted(row.members)) for row in world.outages] == [(True, ["d1", "d2"])]
+    assert [event.kind.value for event in world.log] == ["power_lost", "power_restored"]
+
+
+def test_a_board_that_ran_on_takes_a_reconstructed_outage_back() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1, uptime=100).beat("d2", boots=1, uptime=100)
+    blind(world, 5, 13).at(40).beat("d2", boot="c2", boots=2, uptime=0, reset=POWER_ON)
+    world.beats(100, "d2", boot="c2", boots=2).beat("d1", conn=2, uptime=200)
+    assert (world.log[-1].change, world.log[-1].cause) == (Change.RETRACTED, Cause.NETWORK)
+
+
+def test_two_boards_back_one_after_the_other_make_one_interruption() -> None:
+    place = Place(devices={"d1": 1, "d2": 1}, confirm_off=timedelta(minutes=5))
+    world = World({"home": place}).begin().beat("d1", boots=1).beat("d2", boots=1).at(60)
+    world.beat("d1", boot="c1", boots=2, uptime=9, reset=POWER_ON).at(62)
+    world.beat("d2", boot="c2", boots=2, uptime=11, reset=POWER_ON).beats(100, "d2", boot="c2", boots=2)
+    assert [event.kind for event in world.log] == [EventKind.MOMENTARY]
+    assert len(world.outages) == 1

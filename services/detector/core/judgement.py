@@ -296,7 +296,7 @@ class Judgement(Telling):
         return at + timedelta(seconds=1)
 
     def _judge_dip(self, group: dict[str, Dark]) -> None:
-        span = _span(group)
+        span, missing = _span(group), {}
         alive = []
         for name, device in self._devices.items():
             dark = device.dark
@@ -305,6 +305,8 @@ class Judgement(Telling):
             if dark is not None and dark.overlaps(span) and dark.cause not in POWERED:
                 if dark.over and dark.cause is Cause.POWER:
                     group = group | {name: dark}  # part of an earlier outage, and still dark in this one
+                elif not dark.over:
+                    missing[name] = dark  # it will say on its return
             elif self._vote(name) in (Vote.ALIVE, Vote.DEAD):
                 alive.append(name)  # alive then, whatever became of it
         votes = dict.fromkeys(alive, Vote.ALIVE) | dict.fromkeys(group, Vote.DEAD)
@@ -330,10 +332,12 @@ class Judgement(Telling):
             or self.site.unstable is not None
             or maintained(self._place, self._now) is not None,
             on_since=self.site.since,
-            members=group,
+            members=group | missing,
             alive=tuple(sorted(alive)),
         )
+        self._account(missing)
         outage = closed(outage, end, self._now, self._new_id(self._now))
+        self.site = replace(self.site, past=(*self.site.past, outage)[-REMEMBERED:])
         self.effects.append(OutageChanged(self._slug, outage))
         if outage.momentary:
             self._tell(outage, self._event(EventKind.MOMENTARY, outage, outage.event_id, Bounds(start.lo, end.hi), []))
@@ -346,7 +350,6 @@ class Judgement(Telling):
         lost, back = self._lost_event(outage), self._restored_event(outage, Cause.POWER)
         self._tell(outage, replace(lost, evidence=evidence, reconstructed=True))
         self._tell(outage, replace(back, evidence=evidence, reconstructed=True))
-        self.site = replace(self.site, past=(*self.site.past, outage)[-REMEMBERED:])
         if self.site.since is None or self.site.since < end.hi:
             self.site = replace(self.site, since=end.hi)
 

@@ -78,6 +78,8 @@ class Telling:
     def _tell(self, outage: Outage, event: PowerEvent) -> None:
         if outage.untold:
             return
+        if outage.momentary and event.kind is EventKind.OUTAGE_REVISED:
+            event = replace(event, quiet=True)  # nobody was told of it
         if self._silenced() or self.site.owed:
             self.site = replace(self.site, owed=(*self.site.owed, event))
         else:
