@@ -1,7 +1,7 @@
 """Boards on raw sockets, for tests that care which connection, which boot and which moment.
 
-Run as `python -m tests.support.boards HOST PORT NAME PASSWORD` it is one board in a process of its own, to be stopped
-by signals.
+Run as `python -m tests.support.boards HOST PORT NAME PASSWORD KEEPALIVE_S` it is one board in a process of its own, to
+be stopped by signals.
 """
 
 from __future__ import annotations
