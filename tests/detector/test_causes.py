@@ -349,3 +349,35 @@ def test_two_boards_back_one_after_the_other_make_one_interruption() -> None:
     world.beat("d2", boot="c2", boots=2, uptime=11, reset=POWER_ON).beats(100, "d2", boot="c2", boots=2)
     assert [event.kind for event in world.log] == [EventKind.MOMENTARY]
     assert len(world.outages) == 1
+
+
+def test_a_span_that_waits_to_be_judged_is_not_forgotten_for_the_next() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1).beat("d2", boots=1)
+    blind(world, 2, 600).at(605).beat("d1", boot="b2", boots=2, uptime=100, reset=POWER_ON)
+    world.at(611).beat("d1", boot="b3", boots=3, uptime=2, reset=POWER_ON)
+    world.at(615).beat("d2", boot="c3", boots=3, uptime=6, reset=POWER_ON).beats(700, "d2", boot="c3", boots=3)
+    assert [row.reconstructed for row in world.outages][:1] == [True]
+
+
+def test_who_was_not_heard_since_our_return_may_disprove_an_old_span() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1).beat("d2", uptime=50)
+    world.at(9).beat("d1", boot="b2", boots=2, uptime=3, reset=POWER_ON)
+    blind(world, 9.5, 100).at(101).beat("d1", boot="b2", boots=2, uptime=95)
+    assert world.log == []
+    assert world.at(103).beat("d2", uptime=153).beats(200, "d1", "d2", boot="b2").log == []
+
+
+def test_a_return_seen_later_but_earlier_in_time_dates_the_end_anew() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1).beat("d2", boots=1)
+    world.at(300).beat("d1", boot="b2", boots=2, uptime=20, reset=POWER_ON)
+    world.beats(340, "d1", boot="b2", boots=2).beat("d2", boot="c2", boots=2, uptime=70, reset=POWER_ON)
+    assert (world.outages[0].ended_lo, world.outages[0].ended_hi) == (after(260), after(270))
+    assert world.log[-1].change is Change.REFINED
+
+
+def test_boards_of_one_house_that_boot_seconds_apart_change_nothing() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1).beat("d2", boots=1)
+    world.at(300).beat("d1", boot="b2", boots=2, uptime=20, reset=POWER_ON)
+    told_before = len(world.log)
+    world.at(303).beat("d2", boot="c2", boots=2, uptime=25, reset=POWER_ON)
+    assert len(world.log) == told_before

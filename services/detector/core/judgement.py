@@ -11,7 +11,7 @@ from services.detector.core.device import Liveness, observed
 from services.detector.core.effects import OutageChanged
 from services.detector.core.outage import Bounds, Outage, cause_of, closed, end_bounds, start_bounds
 from services.detector.core.place import Verdict, Vote, decide
-from services.detector.core.site import Turn, due_at, judge, maintained, next_boundary
+from services.detector.core.site import Dip, Turn, due_at, judge, maintained, next_boundary
 from services.detector.core.telling import NOTABLE, Telling
 from svitlo.contracts import (
     Cause,
@@ -25,6 +25,9 @@ from svitlo.contracts import (
 REMEMBERED = 4
 """How many outages of a site that are over may still be revised."""
 
+
+CLOSE = timedelta(seconds=4)
+"""Boards of one house boot within this of one another; it lies well within the bounds of a return."""
 
 REVIEWED_FOR = timedelta(minutes=2)
 """How long an outage may be dated anew though its cause is known."""
@@ -198,13 +201,16 @@ class Judgement(Telling):
     def _dated_anew(self, outage: Outage) -> Outage:
         """Better bounds, where what is known now contradicts the old ones or narrows them much."""
         start = start_bounds(self._place, outage.members, outage.alive)
-        lo, hi = _better(Bounds(outage.started_lo, outage.started_hi), start)
+        old = Bounds(outage.started_lo, outage.started_hi)
+        later = start.lo > old.lo + CLOSE
+        lo, hi = (start.lo, start.hi) if later else _better(old, start)
         if outage.ended_lo is None or outage.ended_hi is None:
             return replace(outage, started_lo=lo, started_hi=hi)
         end = Bounds(outage.ended_lo, outage.ended_hi)
         if any(dark.over for dark in outage.members.values()):
             found = end_bounds(self._place, outage.members, outage.alive, lo)
-            end = Bounds(*_better(end, found))
+            earlier = found.hi < end.hi - CLOSE
+            end = found if earlier else Bounds(*_better(end, found))
         return replace(outage, started_lo=lo, started_hi=min(hi, end.hi), ended_lo=max(lo, end.lo), ended_hi=end.hi)
 
     def _revise(self, outage: Outage) -> None:
@@ -248,43 +254,66 @@ class Judgement(Telling):
 
         They wait until every other device of the site has been heard since, or cannot be.
         """
-        site = self.site
-        fresh = {
-            name: device.dark
-            for name, device in self._devices.items()
-            if device.dark is not None and device.dark.over and device.dark.number > site.accounted.get(name, 0)
-        }
-        if not fresh or site.outage is not None or site.power is not PowerState.ON:
-            self._account(fresh)
+        self._collect_dips()
+        dips = self.site.dips
+        if not dips:
             self._expect_dips(None)
             return
-        if not force and not self._all_heard(fresh):
-            at = site.dips_at or self._hearing_ends()
+        if not force and not self._all_heard(dips):
+            at = self.site.dips_at or self._hearing_ends()
             if self._watch.since is None or self._now < at:
                 self._expect_dips(at)
                 return
-        self._account(fresh)
-        self._expect_dips(None)
-        unpowered = {name: dark for name, dark in fresh.items() if dark.cause is Cause.POWER}
+        self.site = replace(self.site, dips=(), dips_at=None)
+        unpowered = [dip for dip in dips if dip.dark.cause is Cause.POWER]
         while unpowered:
-            first = min(unpowered.values(), key=lambda dark: dark.start_lo)
-            group = {name: dark for name, dark in unpowered.items() if dark.overlaps(first)}
-            for name in group:
-                del unpowered[name]
+            first = min(unpowered, key=lambda dip: dip.dark.start_lo).dark
+            group: dict[str, Dark] = {}
+            rest = []
+            for dip in unpowered:
+                if dip.device not in group and dip.dark.overlaps(first):
+                    group[dip.device] = dip.dark
+                else:
+                    rest.append(dip)
+            unpowered = rest
             self._judge_dip(group)
+
+    def _collect_dips(self) -> None:
+        """Take in the spans that ended since, and what is better known of those that wait."""
+        darks = {name: device.dark for name, device in self._devices.items() if device.dark is not None}
+        fresh = {
+            name: dark for name, dark in darks.items() if dark.over and dark.number > self.site.accounted.get(name, 0)
+        }
+        if self.site.outage is not None or self.site.power is not PowerState.ON:
+            self._account(fresh)
+            if self.site.dips:
+                self.site = replace(self.site, dips=())
+            return
+        known = tuple(
+            Dip(dip.device, now)
+            if (now := darks.get(dip.device)) is not None and now.number == dip.dark.number and now != dip.dark
+            else dip
+            for dip in self.site.dips
+        )
+        if fresh or known != self.site.dips:
+            self.site = replace(self.site, dips=(*known, *(Dip(name, dark) for name, dark in fresh.items())))
+            self._account(fresh)
 
     def _expect_dips(self, at: datetime | None) -> None:
         if self.site.dips_at != at:
             self.site = replace(self.site, dips_at=at)
 
-    def _all_heard(self, fresh: dict[str, Dark]) -> bool:
-        if not all(dark.settled for dark in fresh.values()):
+    def _all_heard(self, dips: tuple[Dip, ...]) -> bool:
+        if not all(dip.dark.settled for dip in dips):
             return False
-        noticed = max(dark.noticed_at for dark in fresh.values() if dark.noticed_at is not None)
+        times = {dip.device: dip.dark.noticed_at for dip in dips if dip.dark.noticed_at is not None}
+        noticed = max(times.values())
         for name, device in self._devices.items():
-            if name in fresh or device.liveness not in (Liveness.ONLINE, Liveness.LATE):
+            if device.liveness not in (Liveness.ONLINE, Liveness.LATE):
                 continue
-            if not observed(device, self._watch) or device.last_proof_at is None or device.last_proof_at < noticed:
+            if not observed(device, self._watch) or device.last_proof_at is None:
+                return False
+            if name not in times and device.last_proof_at < noticed:
                 return False
         return True
 
@@ -305,8 +334,8 @@ class Judgement(Telling):
             if dark is not None and dark.overlaps(span) and dark.cause not in POWERED:
                 if dark.over and dark.cause is Cause.POWER:
                     group = group | {name: dark}  # part of an earlier outage, and still dark in this one
-                elif not dark.over:
-                    missing[name] = dark  # it will say on its return
+                else:
+                    missing[name] = dark  # it does not say, or will on its return
             elif self._vote(name) in (Vote.ALIVE, Vote.DEAD):
                 alive.append(name)  # alive then, whatever became of it
         votes = dict.fromkeys(alive, Vote.ALIVE) | dict.fromkeys(group, Vote.DEAD)
@@ -314,6 +343,11 @@ class Judgement(Telling):
             return
         start = start_bounds(self._place, group, alive)
         end = end_bounds(self._place, group, alive, start.lo)
+        if end.hi <= start.lo:
+            return  # one had power again before the other lost it
+        if missing:
+            start = start_bounds(self._place, group | missing, alive)
+            end = end_bounds(self._place, group | missing, alive, start.lo)
         interval = max(self._devices[name].interval_s for name in group)
         confirm = self._policy.confirm_off if self._place.confirm_off is None else self._place.confirm_off
         missed = end.hi - start.lo > self._policy.timeout(interval) + confirm

@@ -87,10 +87,14 @@ def start_bounds(place: Place, members: Mapping[str, Dark], alive: Iterable[str]
 
 
 def end_bounds(place: Place, members: Mapping[str, Dark], alive: Iterable[str], start_lo: datetime) -> Bounds:
-    """When the site's rule held again, from the devices that are back; those still dark count as dead."""
+    """When the site's rule held again, from the devices that are back; those still dark count as dead.
+
+    A device that had power again before the outage began, and could only not say so, says nothing of its end.
+    """
     votes = dict.fromkeys(alive, Vote.ALIVE)
     los, his = {}, {}
-    for name, dark in members.items():
+    concerned = {name: dark for name, dark in members.items() if dark.end_hi is None or dark.end_hi >= start_lo}
+    for name, dark in (concerned if any(dark.over for dark in concerned.values()) else members).items():
         votes[name] = Vote.DEAD
         if dark.end_lo is not None and dark.end_hi is not None:
             los[name], his[name] = dark.end_lo, dark.end_hi

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.detector.core.dark import clamped, earlier
+from services.detector.core.dark import Dark, clamped, earlier
 from services.detector.core.dark import rewound as dark_rewound
 from services.detector.core.device import DeviceState, Liveness, Watch, observed
 from services.detector.core.outage import Outage
@@ -38,6 +38,13 @@ class Unstable(Struct, frozen=True):
     wrongly: bool = False
 
 
+class Dip(Struct, frozen=True):
+    """A dark span of a device that ended and belongs to no outage of the site yet."""
+
+    device: str
+    dark: Dark
+
+
 class SiteState(Struct, frozen=True, omit_defaults=True):
     """Everything remembered of a site. Times are UTC.
 
@@ -45,8 +52,8 @@ class SiteState(Struct, frozen=True, omit_defaults=True):
     are blind, for `pending_for` before. `outage` goes on; those of the `past` are over but may still be revised.
     `owed` are events held back: until `hold_until` when many boards vanished together (`area` names that), for
     maintenance, or while the power is unstable. `turns` are the last times it came or went. `accounted` numbers the
-    newest dark span of each device that has been made something of; `dips_at` is when those not yet accounted for are
-    judged. `cast` stands for the devices and the rule it was last judged by, `recast` says that they changed since.
+    newest dark span of each device that has been made something of; `dips` wait to be judged, at `dips_at` at the
+    latest. `cast` stands for the devices and the rule it was last judged by, `recast` says that they changed since.
     """
 
     power: PowerState = PowerState.UNKNOWN
@@ -63,6 +70,7 @@ class SiteState(Struct, frozen=True, omit_defaults=True):
     turns: tuple[Turn, ...] = ()
     unstable: Unstable | None = None
     accounted: dict[str, int] = {}
+    dips: tuple[Dip, ...] = ()
     dips_at: datetime | None = None
     children: ChildTally | None = None
     cast: int | None = None
@@ -125,7 +133,9 @@ def rewound(site: SiteState, now: datetime) -> SiteState:
         unstable=replace(unstable, since=min(unstable.since, now), last_at=min(unstable.last_at, now))
         if unstable
         else None,
+        dips=tuple(Dip(dip.device, dark_rewound(dip.dark, now)) for dip in site.dips),
         dips_at=None,
+        owed=tuple(clamped(event, now, ("occurred_lo", "occurred_hi", "detected_at")) for event in site.owed),
     )
 
 
