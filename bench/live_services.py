@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from typing import Any
 
-from services.detector.service import ACTIVE_LOCK, Detector
+from services.detector.service import Detector
+from services.detector.turn import ACTIVE_LOCK
 from services.ingest.service import Ingest
 from svitlo import log
 from svitlo.db.listen import Listener

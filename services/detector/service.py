@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy.exc import DBAPIError
 
-from services.detector import store
+from services.detector import store, turn
 from services.detector.core.device import DeviceState
 from services.detector.core.effects import DeviceChanged, Effect, EventLogged, SiteChanged
 from services.detector.core.fleet import Fleet
@@ -20,7 +20,6 @@ from services.detector.core.observation import observe
 from services.detector.core.place import Place
 from services.detector.core.policy import Policy
 from services.detector.publisher import HEARD, EventRelay, StatePublisher
-from services.detector.store import TurnLostError
 from services.detector.writer import Watching, Writer
 from svitlo import settings as configuration
 from svitlo.bus import Backoff, Firehose, ServiceLink
@@ -34,7 +33,6 @@ from svitlo.ids import random_word, uuid7
 
 log = logging.getLogger(__name__)
 
-ACTIVE_LOCK = 0x5117_0003
 ECHO_EVERY_S = 1.0
 ECHOES_KEPT = 30
 ECHO_LIMIT_S = 3.5
@@ -44,9 +42,6 @@ STALL_LIMIT = timedelta(seconds=3)
 CLOCK_SLACK = timedelta(seconds=0.5)
 REGISTRY_EVERY_S = 60.0
 TICK = timedelta(seconds=1)
-TURN_TRIES = 10
-FROZEN_AFTER_S = 30.0
-"""An active detector notes every five seconds that it is at work; one that has not for so long has lost its turn."""
 PATIENCE_S = 4.0
 """When PostgreSQL was away, a standby lets the active detector, which owes what happened meanwhile, come back first."""
 
@@ -85,43 +80,20 @@ async def run(settings: configuration.Settings) -> None:
     Raises `ConfigurationError` at once when it was not told where the database or the broker is.
     """
     _ = settings.required_database_url, settings.broker
-    async with Database(settings.required_database_url, name=f"{store.CONNECTION} {random_word(8)}") as database:
+    async with Database(settings.required_database_url, name=f"{turn.CONNECTION} {random_word(8)}") as database:
         backoff = Backoff()
         pause = 0.0
         while True:
             try:
                 async with Listener(settings.required_database_url) as listener:
                     await asyncio.sleep(pause)
-                    await _wait_for_turn(listener, database)
+                    await turn.wait_for_lock(listener, database)
                     await Detector(settings, database).run(listener)
             except DatabaseUnavailableError as error:
                 log.warning("%s; trying again", error)
                 beat()
             pause = PATIENCE_S
             await backoff.wait()
-
-
-async def _wait_for_turn(listener: Listener, database: Database) -> None:
-    """Until the lock is ours. An active detector that stopped noting that it is at work is ended.
-
-    By our own watch alone: its clock, and the database's, may tell another time than ours.
-    """
-    said = False
-    word, heard_at = None, time.monotonic()
-    while not await listener.try_lock(ACTIVE_LOCK):
-        if not said:
-            log.info("another detector is active; standing by")
-            said = True
-        beat()
-        async with database.transaction() as session:
-            newest = await store.last_word(session)
-        if newest != word:
-            word, heard_at = newest, time.monotonic()
-        elif time.monotonic() - heard_at > FROZEN_AFTER_S:
-            log.warning("the active detector has not written for %.0f s; taking over", FROZEN_AFTER_S)
-            await listener.evict(ACTIVE_LOCK)
-            heard_at = time.monotonic()
-        await asyncio.sleep(1)
 
 
 class Detector:
@@ -170,11 +142,11 @@ class Detector:
         """
         await listener.listen(REGISTRY_CHANNEL, self._registry_changed.set)
         async with self._database.transaction() as session:
-            self._writer.turn = await store.take_turn(session)
+            self._writer.turn = await turn.take_turn(session)
         await self._load()
         try:
             await self._watch(listener)
-        except* TurnLostError:
+        except* turn.TurnLostError:
             log.warning("another detector took over while our connection to PostgreSQL was broken; standing by")
 
     async def _watch(self, listener: Listener) -> None:
@@ -197,22 +169,15 @@ class Detector:
         while True:
             try:
                 async with Listener(self._settings.required_database_url) as again:
-                    await self._take_turn_again(again)
+                    await turn.take_lock_again(again)
                     async with self._database.transaction() as session:
-                        await store.hold_turn(session, self._writer.turn)
+                        await turn.hold_turn(session, self._writer.turn)
                     await again.listen(REGISTRY_CHANNEL, self._registry_changed.set)
                     self._registry_changed.set()
                     backoff.reset()
                     await again.watch()
             except DatabaseUnavailableError:
                 await backoff.wait()
-
-    async def _take_turn_again(self, listener: Listener) -> None:
-        for _ in range(TURN_TRIES):
-            if await listener.try_lock(ACTIVE_LOCK):
-                return
-            await asyncio.sleep(0.5)  # the server may not have noticed yet that our old connection is gone
-        raise TurnLostError("another detector is active")
 
     async def _load(self) -> None:
         async with self._database.transaction() as session:

@@ -19,14 +19,10 @@ from services.detector.core.place import Place, Rule
 from services.detector.core.site import SiteState
 from svitlo.contracts import EvidenceKind, PowerState, SiteStateWord
 from svitlo.db import log
-from svitlo.errors import SvitloError
 from svitlo.maintenance import Window, spans
 from svitlo.registry.windows import windows_by_site
 
 TICK = "detector"
-TURN = "detector-turn"
-CONNECTION = "svitlo detector"
-"""How the connections of every detector's pool are called, and a word of its own."""
 CHUNK = 2000
 """Device states written by one statement: a large fleet must not hold up the events behind it."""
 MAINTENANCE_AHEAD = timedelta(hours=48)
@@ -89,25 +85,6 @@ WHERE NOT EXISTS (
 )
 """)
 
-_TAKE_TURN = text("""
-INSERT INTO service_ticks (service, at, details) VALUES (:service, now(), '{"turn": 1}')
-ON CONFLICT (service) DO UPDATE SET
-  at = now(), details = jsonb_build_object('turn', CAST(service_ticks.details ->> 'turn' AS bigint) + 1)
-RETURNING CAST(details ->> 'turn' AS bigint)
-""")
-
-_END_OTHERS = text("""
-SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user AND application_name LIKE :detectors
-  AND application_name <> current_setting('application_name')
-""")
-
-_LAST_WORD = text("SELECT max(at) FROM service_ticks WHERE service = ANY(CAST(:services AS text[]))")
-
-_HOLD_TURN = text("""
-SELECT CAST(details ->> 'turn' AS bigint) FROM service_ticks WHERE service = :service FOR SHARE
-""")
-
 _SAVE_TICK = text("""
 INSERT INTO service_ticks (service, at, since, details) VALUES (:service, :at, :since, CAST(:details AS jsonb))
 ON CONFLICT (service) DO UPDATE SET at = excluded.at, since = excluded.since, details = excluded.details
@@ -145,10 +122,6 @@ SELECT slug FROM former_slugs f
 WHERE renamed_at > now() - interval '30 days'
   AND NOT EXISTS (SELECT FROM sites s WHERE s.slug = f.slug AND s.removed_at IS NULL)
 """)
-
-
-class TurnLostError(SvitloError):
-    """Another detector took over while our connection to the database was broken."""
 
 
 @dataclass(frozen=True)
@@ -218,28 +191,6 @@ async def load_sites(session: AsyncSession) -> dict[str, SiteState]:
 async def load_removed(session: AsyncSession) -> set[str]:
     """Slugs that sites bore until they were removed or renamed, and that no live site bears."""
     return {row.slug for row in await session.execute(_REMOVED)}
-
-
-async def take_turn(session: AsyncSession) -> int:
-    """Begin a turn as the active detector: whatever an earlier one still wants to write is refused from now on.
-
-    One that froze in the middle of a transaction would hold what we need for as long as it lives: its connections are
-    ended.
-    """
-    await session.execute(_END_OTHERS, {"detectors": f"{CONNECTION} %"})
-    return int((await session.execute(_TAKE_TURN, {"service": TURN})).scalar_one())
-
-
-async def last_word(session: AsyncSession) -> datetime | None:
-    """When a detector last noted that it is at work, by its own clock; None if there never was one."""
-    found: datetime | None = (await session.execute(_LAST_WORD, {"services": [TICK, TURN]})).scalar_one()
-    return found
-
-
-async def hold_turn(session: AsyncSession, turn: int) -> None:
-    """Make sure that nobody else has taken over, until the end of the transaction. Raises `TurnLostError`."""
-    if (await session.execute(_HOLD_TURN, {"service": TURN})).scalar_one_or_none() != turn:
-        raise TurnLostError("another detector is active")
 
 
 async def load_tick(session: AsyncSession) -> Tick | None:

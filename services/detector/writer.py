@@ -17,7 +17,7 @@ from datetime import datetime
 
 from sqlalchemy.exc import DBAPIError
 
-from services.detector import store
+from services.detector import store, turn
 from services.detector.core.device import DeviceState
 from services.detector.core.effects import DeviceChanged, Effect, GapSeen
 from svitlo.bus import Backoff
@@ -119,7 +119,7 @@ class Writer:
 
     async def _write(self, effects: Sequence[Effect], site_ids: Mapping[str, int]) -> bool:
         async with self._database.transaction() as session:
-            await store.hold_turn(session, self.turn)
+            await turn.hold_turn(session, self.turn)
             return await store.save_effects(session, effects, site_ids, utc_now())
 
     async def _save_snapshot(self) -> None:
@@ -135,7 +135,7 @@ class Writer:
                 states = {name: self._unsaved[name] for name in names[start : start + store.CHUNK]}
                 dated = {name: (state, watching.deadline_of(name)) for name, state in states.items()}
                 async with self._database.transaction() as session:
-                    await store.hold_turn(session, self.turn)
+                    await turn.hold_turn(session, self.turn)
                     await store.save_devices(session, dated, utc_now())
                 for name, state in states.items():
                     if self._unsaved.get(name) is state:
@@ -144,7 +144,7 @@ class Writer:
                     await self._drain()
             # Last, and only when all that it stands for is stored.
             async with self._database.transaction() as session:
-                await store.hold_turn(session, self.turn)
+                await turn.hold_turn(session, self.turn)
                 await store.save_tick(session, utc_now(), watching.since, watching.details)
             self._went(up=True)
         except DatabaseUnavailableError as error:
@@ -163,7 +163,7 @@ class Writer:
                     await self._write(*self._owed[0])
                     self._owed.popleft()
                 await self._save_snapshot()
-        except store.TurnLostError:
+        except turn.TurnLostError:
             log.warning("another detector is active; %d batches of effects are left to it", len(self._owed))
         except (TimeoutError, DatabaseUnavailableError, DBAPIError):
             log.warning("PostgreSQL is away; %d batches of effects could not be stored", len(self._owed))

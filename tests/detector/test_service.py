@@ -14,7 +14,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import text
 
-from services.detector import store
+from services.detector import turn
 from services.detector.service import run
 from svitlo import registry
 from svitlo.contracts import PowerEvent, SiteState, decode_as
@@ -335,10 +335,10 @@ async def test_a_detector_that_lost_its_turn_writes_nothing_more_and_begins_anew
         async with Beating(Board(broker)):
             await eventually_async(lambda: reader.power() == "on")
             async with house.transaction() as session:
-                stolen = await store.take_turn(session)
+                stolen = await turn.take_turn(session)
         await eventually_async(lambda: reader.power() == "off", 20)
         await eventually_async(lambda: len(reader.events) == 1, 20)
         assert await scalar(house, "SELECT count(*) FROM power_events") == 1
         async with house.transaction() as session:
-            with pytest.raises(store.TurnLostError):
-                await store.hold_turn(session, stolen)
+            with pytest.raises(turn.TurnLostError):
+                await turn.hold_turn(session, stolen)

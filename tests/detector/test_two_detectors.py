@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from sqlalchemy import text
 
-from services.detector.service import ACTIVE_LOCK
+from services.detector.turn import ACTIVE_LOCK
 from tests.support.boards import Board, now
 from tests.support.detector import ROUNDS, DetectorProcess
 from tests.support.scene import Scene, living
