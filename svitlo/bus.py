@@ -217,8 +217,12 @@ class Firehose:
 
         Everything else stays gmqtt's: connecting, subscribing, pings, acknowledgements, messages with QoS 1.
         """
-        connection = client._connection
-        read_all = connection._protocol._read_packet
+        try:
+            connection = client._connection
+            read_all, _ = connection._protocol._read_packet, connection._transport.max_size
+        except AttributeError:  # another gmqtt inside: slower, and right all the same
+            log.info("this gmqtt is not the one we know; it reads every message itself")
+            return
 
         def read(data: bytes) -> int:
             taken = take_messages(data, self._take)

@@ -112,6 +112,7 @@ class Detector:
         self._echoes: dict[int, datetime] = {}
         self._timer = asyncio.Event()
         self._wakes_at = utc_now()
+        self._plans = 0
         self.fleet = Fleet(policy_of(settings.policy), uuid7)
         self._firehose = Firehose(
             settings.broker,
@@ -133,7 +134,7 @@ class Detector:
             self.fleet, self._link, lambda: self._registry, instance=settings.instance, language=settings.language
         )
         self._relay = EventRelay(database, self._link)
-        self._writer = Writer(database, self._site_ids, self._unsaved, self._watching, self._relay.wake)
+        self._writer = Writer(database, self._site_id, self._unsaved, self._watching, self._relay.wake)
 
     async def run(self, listener: Listener) -> None:
         """Load what was known, then watch; ends when another detector has taken over.
@@ -210,8 +211,9 @@ class Detector:
         }
         return Watching(self.fleet.watch.since, self.fleet.deadline_of, msgspec.json.encode(details))
 
-    def _site_ids(self) -> dict[str, int]:
-        return {slug: entry.id for slug, entry in self._registry.items()}
+    def _site_id(self, slug: str) -> int | None:
+        entry = self._registry.get(slug)
+        return entry.id if entry is not None else None
 
     def _on_message(self, topic: str, payload: bytes, retained: bool) -> None:
         if topic == self._echo_topic:
@@ -227,11 +229,14 @@ class Detector:
         observation = observe(device, decoded, utc_now(), retained=retained)
         if observation is None:
             return
-        self._apply(self.fleet.observe(observation))
+        if effects := self.fleet.observe(observation):
+            self._apply(effects)
         if (state := self.fleet.devices.get(device)) is not None:
             self._unsaved[device] = state
-        if (due := self.fleet.next_deadline()) is not None and due < self._wakes_at:
-            self._timer.set()
+        if self.fleet.plans != self._plans:
+            self._plans = self.fleet.plans
+            if (due := self.fleet.next_deadline()) is not None and due < self._wakes_at:
+                self._timer.set()
 
     def _on_up(self) -> None:
         self._echo_at = time.monotonic()

@@ -47,13 +47,13 @@ class Writer:
     def __init__(
         self,
         database: Database,
-        site_ids: Callable[[], Mapping[str, int]],
+        site_id: Callable[[str], int | None],
         unsaved: dict[str, DeviceState],
         watching: Callable[[], Watching],
         logged: Callable[[], None],
     ) -> None:
         self._database = database
-        self._site_ids = site_ids
+        self._site_id = site_id
         self._unsaved = unsaved
         self._watching = watching
         self._logged = logged
@@ -72,9 +72,9 @@ class Writer:
         """Queue the effects of one step; they are written together or not at all."""
         if effects:
             # The sites as they are now: one that is removed meanwhile still gets its history.
-            ids = self._site_ids()
             named = {effect.site for effect in effects if not isinstance(effect, DeviceChanged | GapSeen)}
-            self._owed.append((list(effects), {site: ids[site] for site in named if site in ids}))
+            known = {site: number for site in named if (number := self._site_id(site)) is not None}
+            self._owed.append((list(effects), known))
             self._wake.set()
 
     async def run(self) -> None:

@@ -144,7 +144,7 @@ class CommandWord(StrEnum):
     UPDATE = "update"
 
 
-class Heartbeat(Struct, frozen=True, kw_only=True):
+class Heartbeat(Struct, frozen=True, kw_only=True, gc=False):
     """Proof of life. `uptime_s` seconds since boot; `ts` Unix seconds, null until the clock is set."""
 
     v: Literal[1]
@@ -163,7 +163,7 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
     ts: Annotated[int, Meta(ge=0, le=2**33)] | None = None
 
 
-class DeviceStatus(Struct, frozen=True, kw_only=True):
+class DeviceStatus(Struct, frozen=True, kw_only=True, gc=False):
     """Birth, will, goodbye and last gasp: one topic, one shape."""
 
     v: Literal[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 from svitlo.contracts.errors import Malformed, TopicError
 
@@ -69,6 +70,7 @@ def home_assistant_config(site_slug: str) -> str:
     return f"homeassistant/device/svitlo_{site_slug}/config"
 
 
+@lru_cache(maxsize=200_000)
 def parse_device(topic: str) -> tuple[str, DeviceChannel]:
     """Split a device topic into device id and channel.
 

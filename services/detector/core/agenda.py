@@ -13,6 +13,8 @@ class Agenda:
     def __init__(self) -> None:
         self._heap: list[tuple[datetime, str]] = []
         self._planned: dict[str, datetime] = {}
+        self.entries = 0
+        """How many entries were ever made: unchanged, nothing is due earlier than it was."""
 
     def __contains__(self, name: str) -> bool:
         return name in self._planned
@@ -23,6 +25,7 @@ class Agenda:
             self._planned.pop(name, None)
         elif self._planned.get(name) != at:
             self._planned[name] = at
+            self.entries += 1
             heapq.heappush(self._heap, (at, name))
 
     def bring_forward(self, name: str, at: datetime) -> None:

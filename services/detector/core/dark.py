@@ -28,7 +28,7 @@ POWERED = frozenset({Cause.NETWORK, Cause.DEVICE})
 """Causes that mean: the device had power all along."""
 
 
-class Dark(Struct, frozen=True, omit_defaults=True):
+class Dark(Struct, frozen=True, omit_defaults=True, gc=False):
     """From between `start_lo` and `start_hi` to between `end_lo` and `end_hi` (None while it goes on); UTC.
 
     `cause` is `power` where the device was without power, `network` or `device` where it had power all along, and

@@ -30,7 +30,7 @@ class Liveness(StrEnum):
 ALIVE = (Liveness.ONLINE, Liveness.LATE)
 
 
-class DeviceState(Struct, frozen=True, omit_defaults=True):
+class DeviceState(Struct, frozen=True, omit_defaults=True, gc=False):
     """Everything remembered of a device. Times are UTC by our clock.
 
     `sensor` says that it tells of its mains. `last_proof_at` is when the last proof of power arrived, `powered_at`

@@ -206,6 +206,11 @@ class Fleet:
         firsts = self._agenda.first(), self._site_agenda.first()
         return min((when for when in firsts if when is not None), default=None)
 
+    @property
+    def plans(self) -> int:
+        """Grows whenever something was planned: unchanged, `next_deadline` cannot have come nearer."""
+        return self._agenda.entries + self._site_agenda.entries
+
     def link_up(self, now: datetime) -> list[Effect]:
         """We see again. Silence counts anew from here."""
         if self.watch.since is not None:

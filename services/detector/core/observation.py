@@ -38,7 +38,7 @@ class Note(NamedTuple):
     kind: JournalKind
 
 
-class Observation(Struct, frozen=True):
+class Observation(Struct, frozen=True, gc=False):
     """One message of one device.
 
     `at` is when it arrived here (UTC). `retained` marks what the broker had kept: memory, never proof of life.
