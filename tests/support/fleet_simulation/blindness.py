@@ -95,10 +95,11 @@ class _Calendar:
         self._profile = profile
         self._broker: list[Blindness] = []
         self._ours: list[Blindness] = []
-        self._incidents = {
-            house.name: [incident for incident in incidents if incident.house in house.neighbours]
+        self._settling = max(SETTLING_S, 2.5 * max(profile.intervals_s))
+        self._groups = [
+            (len(house.neighbours) == 1, [incident for incident in incidents if incident.house in house.neighbours])
             for house in world.houses.values()
-        }
+        ]
 
     def troubles(self) -> Troubles:
         """What was entered."""
@@ -116,17 +117,21 @@ class _Calendar:
         return True
 
     def _mixes(self, span: Span) -> bool:
-        """Whether happenings of different kinds at one house would fall into one time in which nobody looked."""
-        hidden = Span(span.start - SETTLING_S, span.end + SETTLING_S)
+        """Whether different happenings at one house, or at two that share a site, would fall into one blind time."""
+        hidden = Span(span.start - self._settling, span.end + self._settling)
         for other in sorted((*self._broker, *self._ours), key=lambda each: each.span):
             if hidden.overlaps(other.span):
-                hidden = Span(
-                    min(hidden.start, other.span.start - SETTLING_S), max(hidden.end, other.span.end + SETTLING_S)
-                )
+                start, end = other.span.start - self._settling, other.span.end + self._settling
+                hidden = Span(min(hidden.start, start), max(hidden.end, end))
         return any(
-            len({incident.kind for incident in incidents if incident.span.overlaps(hidden)}) > 1
-            for incidents in self._incidents.values()
+            len({_name(incident, alone=alone) for incident in incidents if incident.span.overlaps(hidden)}) > 1
+            for alone, incidents in self._groups
         )
+
+
+def _name(incident: Incident, *, alone: bool) -> tuple[Kind, float]:
+    """What makes it one happening: at one house its kind, at several its begin too."""
+    return incident.kind, 0.0 if alone else incident.span.start
 
 
 def _stopped(dice: random.Random, span: Span) -> Blindness:

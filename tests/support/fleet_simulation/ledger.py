@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.detector.core.effects import Effect, EventLogged, OutageChanged
+from services.detector.core.effects import Effect, EventLogged, OutageChanged, SiteChanged
 from services.detector.core.outage import Outage
-from svitlo.contracts import Cause, Change, EventKind, PowerEvent
+from svitlo.contracts import Cause, Change, EventKind, PowerEvent, PowerState
 from tests.support.fleet_simulation.clock import seconds
 from tests.support.fleet_simulation.verdict import Violation
 
@@ -23,20 +23,29 @@ class Ledger:
         self.rows: dict[UUID, tuple[str, Outage]] = {}
         self.log: list[PowerEvent] = []
         self.violations: list[Violation] = []
+        self._now = 0.0
+        self._powers: dict[str, PowerState] = {}
         self._open: dict[str, UUID] = {}
         self._revs: dict[UUID, int] = {}
         self._lost: set[UUID] = set()
+        self._interruptions: set[UUID] = set()
 
     def take(self, now: float, effects: Sequence[Effect]) -> None:
         """Take in one batch of effects."""
+        self._now = now
         for effect in effects:
             if isinstance(effect, OutageChanged):
                 self._row(now, effect.site, effect.outage)
             elif isinstance(effect, EventLogged):
                 self._event(now, effect.event)
+            elif isinstance(effect, SiteChanged):
+                self._powers[effect.site] = effect.state.power
 
     def close(self) -> None:
-        """Check what can only be known at the end: everything is over, and the log agrees with the rows."""
+        """Check what can only be known at the end: everything is over and on, and the log agrees with the rows."""
+        for site, power in self._powers.items():
+            if power is not PowerState.ON:
+                self._blame(site, self._now, f"power is {power} long after everything was well")
         for identity, (site, row) in self.rows.items():
             if not row.over:
                 self._blame(site, seconds(row.started_lo), "an outage is still open long after everything was well")
@@ -70,9 +79,12 @@ class Ledger:
         self._revs[event.id] = event.rev
         if event.occurred_lo > event.occurred_hi:
             self._blame(event.site, now, f"{event.kind}: occurred_lo > occurred_hi")
+        told = self._lost | self._interruptions if event.kind is EventKind.OUTAGE_REVISED else self._lost
         if event.kind is EventKind.POWER_LOST:
             self._lost.add(event.outage_id)
-        elif event.kind in (EventKind.POWER_RESTORED, EventKind.OUTAGE_REVISED) and event.outage_id not in self._lost:
+        elif event.kind is EventKind.MOMENTARY:
+            self._interruptions.add(event.outage_id)
+        elif event.kind not in FRAMES and event.outage_id not in told:
             self._blame(event.site, now, f"{event.kind} of an outage nobody was told of")
         self.log.append(event)
 

@@ -79,9 +79,9 @@ class Score:
             if row.retracted_at is not None:
                 self._retracted(truth, row)
             else:
-                self._told(truth, row, seen)
+                self._told(truth, row, seen, policy)
 
-    def _told(self, truth: Truth, row: Outage, seen: Spans) -> None:
+    def _told(self, truth: Truth, row: Outage, seen: Spans, policy: Policy) -> None:
         span = _span(row)
         cuts = truth.cuts.within(*_span(row, 0.0)) or truth.cuts.within(*span)
         if not cuts:
@@ -96,8 +96,7 @@ class Score:
         self.momentary += row.momentary
         self.reconstructed += row.reconstructed
         self._times(truth, row, cuts[0].start, _ends(cuts))
-        if not row.momentary and not row.reconstructed and seen.at(cuts[0].start):
-            self.delays.append(seconds(row.detected_at) - cuts[0].start)
+        self._delay(truth, row, cuts[0], seen, policy)
         if row.cause is Cause.POWER:
             self.causes_right += 1
         elif any(truth.decidable(cut) for cut in cuts):
@@ -105,6 +104,19 @@ class Score:
             self._blame(truth.site, span.start, f"a cut is said to be {row.cause}")
         else:
             self.causes_open += 1
+
+    def _delay(self, truth: Truth, row: Outage, cut: Span, seen: Spans, policy: Policy) -> None:
+        """How long it took us to notice a cut that began, and was found, under our eyes."""
+        watching, detected = seen.at(cut.start), seconds(row.detected_at)
+        if row.momentary or row.reconstructed or watching is None:
+            return
+        self.delays.append(detected - cut.start)
+        # If we were blind before, boards were not given up before they had the time to return.
+        due = max(cut.start, watching.start) + truth.noticed_within(policy)
+        if detected > due and watching.end > due:
+            self._blame(
+                truth.site, cut.start, f"it was noticed only at {detected:.3f}, {detected - due:.1f} s too late"
+            )
 
     def _times(self, truth: Truth, row: Outage, start: float, ends: list[float]) -> None:
         def within(true: float, lo: datetime, hi: datetime) -> bool:

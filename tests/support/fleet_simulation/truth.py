@@ -51,15 +51,21 @@ class Truth:
         """What happened to the site within a span."""
         return [happening for happening in self.happenings if happening.span.overlaps(span)]
 
+    def noticed_within(self, policy: Policy) -> float:
+        """How long after a cut, or after we see again, the last board of the site is given up, at most."""
+        lasting = [board for board in self.boards if board.broken_at is None]
+        confirm_off = self._place.confirm_off or policy.confirm_off
+        slowest = max(policy.settle(board.interval_s) for board in lasting)
+        return MARGIN_S + (slowest + confirm_off).total_seconds()
+
     def must_find(self, cut: Span, seen: Spans, policy: Policy) -> bool:
         """Whether a cut was there for long enough to be found, while we watched or from what boards said later."""
-        lasting = [board for board in self.boards if board.broken_at is None]
-        bound = MARGIN_S + (policy.area_wait + (self._place.confirm_off or policy.confirm_off)).total_seconds()
-        bound += max(policy.settle(board.interval_s).total_seconds() for board in lasting)
+        bound = self.noticed_within(policy) + policy.area_wait.total_seconds()
         if any(min(part.end, cut.end) - max(part.start, cut.start) > bound for part in seen.within(*cut)):
             return True
         if any(abs((board.broken_at or 0.0) - cut.start) < RECOVERY_S + cut.length for board in self.boards):
             return False
+        lasting = [board for board in self.boards if board.broken_at is None]
         return cut.length > bound and all(board.telling and cut.length > board.battery_s for board in lasting)
 
     def decidable(self, cut: Span) -> bool:

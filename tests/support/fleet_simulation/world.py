@@ -95,7 +95,7 @@ def build(profile: Profile, seed: int) -> World:
             houses[landlord] = _with_neighbour(houses[landlord], name)
             devices[houses[landlord].boards[0].name] = 1
         places[name] = _place(profile, devices, boards, dice)
-    regions = {f"region-{number}": Place() for number in range(REGIONS)}
+    regions = {place.parent: Place() for place in places.values() if place.parent is not None}
     return World(houses, places | regions)
 
 
