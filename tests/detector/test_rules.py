@@ -10,7 +10,7 @@ from services.detector.core.effects import SiteChanged
 from services.detector.core.observation import ObservationKind
 from services.detector.core.place import Place, Rule, Verdict, Vote, decide
 from svitlo.contracts import ChildTally, PowerState, SiteStateWord
-from tests.support.world import World, home
+from tests.support.world import World, after, home
 
 A, D, U, N = Vote.ALIVE, Vote.DEAD, Vote.UNSEEN, Vote.ABSTAINS
 ON, OFF, UNKNOWN, HOLD = Verdict.ON, Verdict.OFF, Verdict.UNKNOWN, Verdict.HOLD
@@ -224,3 +224,11 @@ def test_a_loss_that_was_stored_before_its_outage_is_an_outage_after_the_restart
     again.now = world.now
     again.fleet.restore(world.fleet.devices, sites, world.now)
     assert again.begin().events == [("power_lost", "home")]
+
+
+def test_where_all_must_live_the_loss_may_have_begun_at_any_boards_last_proof() -> None:
+    """One board's sensor speaks; another may be dead as well, and is only not known to be."""
+    place = Place(devices={"d1": 1, "d2": 1}, rule=Rule.ALL)
+    world = World({"home": place}).begin().beat("d1").at(8).beat("d2", mains=True).at(9)
+    world.say(ObservationKind.MAINS_LOST, "d2")
+    assert world.started.occurred_lo == after(0)

@@ -90,7 +90,12 @@ class Judgement(Telling):
             if device.liveness is Liveness.LOST and device.dark is not None
         }
         alive = tuple(sorted(name for name in self._devices if self._vote(name) is Vote.ALIVE))
-        bounds = start_bounds(self._place, members, alive) if members else Bounds(self._now, self._now)
+        proofs = {
+            name: proof
+            for name, device in self._devices.items()
+            if self._vote(name) in (Vote.ALIVE, Vote.UNSEEN) and (proof := device.powered_at or device.last_proof_at)
+        }
+        bounds = start_bounds(self._place, members, alive, proofs) if members else Bounds(self._now, self._now)
         window = maintained(self._place, self._now)
         outage_id = self._new_id(self._now)
         self._note_turn(Turn(self._now), PowerState.OFF, outage_id)

@@ -76,14 +76,19 @@ def cause_of(place: Place, members: Mapping[str, Dark], alive: Iterable[str]) ->
     return Cause.POWER if Cause.POWER in causes else Cause.PRESUMED
 
 
-def start_bounds(place: Place, members: Mapping[str, Dark], alive: Iterable[str]) -> Bounds:
+def start_bounds(
+    place: Place, members: Mapping[str, Dark], alive: Iterable[str], proofs: Mapping[str, datetime] | None = None
+) -> Bounds:
     """When the site's rule failed: at the earliest if each device lost power at its last proof, at the latest if at
-    the first evidence. Devices known to have had power are left out, unless they alone explain it."""
+    the first evidence. Devices known to have had power are left out, unless they alone explain it.
+
+    `proofs` are the last proofs of devices that count as living: they may be dead already, and nobody knows yet.
+    """
     votes = dict.fromkeys(alive, Vote.ALIVE)
     unpowered = {name: dark for name, dark in members.items() if dark.cause not in POWERED} or dict(members)
-    lo = _fails_at(place, votes, {name: dark.start_lo for name, dark in unpowered.items()})
+    lo = _fails_at(place, votes, dict(proofs or {}) | {name: dark.start_lo for name, dark in unpowered.items()})
     hi = _fails_at(place, votes, {name: dark.start_hi for name, dark in unpowered.items()})
-    return Bounds(lo, max(lo, hi))
+    return Bounds(min(lo, hi), hi)
 
 
 def end_bounds(place: Place, members: Mapping[str, Dark], alive: Iterable[str], start_lo: datetime) -> Bounds:
