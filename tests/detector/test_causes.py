@@ -140,7 +140,8 @@ def test_a_journal_that_knows_of_no_cut_leaves_the_router() -> None:
 
 
 def test_without_a_journal_a_board_with_a_sensor_is_believed_after_a_moment() -> None:
-    world = home().beat(uptime=100, mains=True).at(300).beat(conn=2, uptime=400, mains=True)
+    world = home().beat(uptime=100, mains=True).at(300).say(ObservationKind.BIRTH, conn=2)
+    world.beat(conn=2, uptime=400, mains=True)
     world.at(309).beat(conn=2, mains=True)
     assert told(world)[-1] == ("power_restored", "presumed", UNSET)
     world.at(310)
@@ -381,3 +382,18 @@ def test_boards_of_one_house_that_boot_seconds_apart_change_nothing() -> None:
     told_before = len(world.log)
     world.at(303).beat("d2", boot="c2", boots=2, uptime=25, reset=POWER_ON)
     assert len(world.log) == told_before
+
+
+def test_a_journal_we_could_not_have_heard_is_not_missed() -> None:
+    world = home().beat(mains=True, uptime=1000).at(16).say(ObservationKind.WILL)
+    blind(world, 60, 100).at(105).beat(conn=2, mains=True, uptime=1105)
+    world.beats(200, conn=2, mains=True)
+    assert told(world)[-1] == ("power_restored", "presumed", UNSET)
+
+
+def test_a_journal_that_did_not_come_does_not_outweigh_a_board_that_is_certain() -> None:
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1).beat("d2", mains=True, uptime=1000).at(300)
+    world.beat("d1", boot="b2", boots=2, uptime=9, reset=POWER_ON)
+    world.say(ObservationKind.BIRTH, "d2", conn=2).beat("d2", conn=2, mains=True, uptime=1300)
+    world.beats(400, "d2", conn=2, mains=True)
+    assert (world.outages[0].cause, world.outages[0].retracted_at) == (Cause.POWER, None)

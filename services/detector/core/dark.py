@@ -34,7 +34,7 @@ class Dark(Struct, frozen=True, omit_defaults=True, gc=False):
     `cause` is `power` where the device was without power, `network` or `device` where it had power all along, and
     `presumed` where nothing says. `number` counts the spans of a device; `boot` and `boots` are those before.
     `unheard` marks an end known by a birth alone: the first heartbeat will say more. `journal_until` waits for a
-    journal. `blind` marks a span in which we were.
+    journal; `unproven` is a cause that rests on none having come. `blind` marks a span in which we were.
     """
 
     number: int
@@ -49,6 +49,7 @@ class Dark(Struct, frozen=True, omit_defaults=True, gc=False):
     by_sensor: bool = False
     unheard: bool = False
     journal_until: datetime | None = None
+    unproven: bool = False
     blind: bool = False
 
     @property
@@ -105,6 +106,11 @@ def ended_by_beat(dark: Dark, beat: Observation, began: datetime | None, known_d
     return _ended(dark, dark.start_lo, min(began, arrival) if in_gap else arrival, at, Cause.PRESUMED)
 
 
+def without_journal(dark: Dark) -> Dark:
+    """None came: most likely there was nothing to tell but the network."""
+    return replace(dark, cause=Cause.NETWORK, unproven=True, journal_until=None)
+
+
 def noted(dark: Dark, notes: tuple[Note, ...], *, same_boot: bool) -> Dark:
     """What a device's journal adds: it decides where nothing else does, and dates by its sensor."""
     if dark.end_hi is None or dark.end_lo is None:
@@ -122,10 +128,11 @@ def noted(dark: Dark, notes: tuple[Note, ...], *, same_boot: bool) -> Dark:
             start_hi=min(start[1], end[1]),
             end_lo=max(end[0], start[0]),
             end_hi=end[1],
+            unproven=False,
             journal_until=None,
         )
-    if dark.journal_until is not None:
-        return replace(dark, cause=Cause.NETWORK, journal_until=None)
+    if dark.journal_until is not None or dark.unproven:
+        return replace(dark, cause=Cause.NETWORK, unproven=False, journal_until=None)
     dropped = any(
         note.kind is JournalKind.NET_LOST and _within(note.at, dark.start_lo, dark.start_hi + SLACK) for note in notes
     )

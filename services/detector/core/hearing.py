@@ -155,6 +155,8 @@ def _beat(state: DeviceState, beat: Observation, session: Session, watch: Watch)
         return replace(state, seq=beat.seq, powered_at=sent, dark=known)
     adopted = replace(_adopt(state, beat, session), seq=beat.seq, boots=beat.boots, began_at=began)
     explained = _explained(state, beat, began, watch)
+    if explained is not None and explained.journal_until is not None and not _heard_whole(state, session, watch):
+        explained = replace(explained, journal_until=None)  # it may have come before we listened
     if explained is not None and state.notes:
         explained = noted(explained, state.notes, same_boot=explained.boot == beat.boot)
     adopted = replace(adopted, sensor=beat.mains is not None, dark=explained, notes=())
@@ -211,6 +213,12 @@ def _dates_anew(state: DeviceState, beat: Observation, began: datetime | None) -
         and began + SLACK < state.began_at
         and began < dark.end_hi
     )
+
+
+def _heard_whole(state: DeviceState, session: Session, watch: Watch) -> bool:
+    """Whether we have heard the present session from its birth on."""
+    begun_at = state.session_at if session is Session.SAME else None
+    return begun_at is not None and watch.since is not None and begun_at >= watch.since
 
 
 def _explained(state: DeviceState, beat: Observation, began: datetime | None, watch: Watch) -> Dark | None:

@@ -65,12 +65,15 @@ def cause_of(place: Place, members: Mapping[str, Dark], alive: Iterable[str]) ->
 
     Devices that had power all along count as living, all others as dead. If the site then had power, there was no
     outage, and the cause says what there was instead. If not, one device that is known to have lost its power
-    confirms it.
+    confirms it; against that a cause that rests on a journal not having come does not stand.
     """
     votes = dict.fromkeys(alive, Vote.ALIVE)
+    certain = any(dark.cause is Cause.POWER for dark in members.values())
+    causes = set()
     for name, dark in members.items():
-        votes[name] = Vote.ALIVE if dark.cause in POWERED else Vote.DEAD
-    causes = {dark.cause for dark in members.values()}
+        cause = Cause.PRESUMED if dark.unproven and certain else dark.cause
+        causes.add(cause)
+        votes[name] = Vote.ALIVE if cause in POWERED else Vote.DEAD
     if decide(place, votes) is Verdict.ON and causes & POWERED:
         return Cause.NETWORK if Cause.NETWORK in causes else Cause.DEVICE
     return Cause.POWER if Cause.POWER in causes else Cause.PRESUMED

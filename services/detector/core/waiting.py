@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from services.detector.core.dark import ended_by_birth, noted
+from services.detector.core.dark import ended_by_birth, without_journal
 from services.detector.core.device import ALIVE, DeviceState, Liveness, Watch, lost, observed, proven
 from services.detector.core.policy import Policy
 from svitlo.contracts import EvidenceKind
@@ -22,7 +22,7 @@ def tick_device(state: DeviceState, now: datetime, policy: Policy, watch: Watch)
         dark = ended_by_birth(state.dark, state.birth_at) if state.dark is not None else None
         return proven(replace(state, dark=dark), state.birth_at, state.birth_at, EvidenceKind.BIRTH)
     if (waits := _journal_until(state)) is not None and state.dark is not None and now >= waits:
-        return replace(state, dark=noted(state.dark, (), same_boot=True))
+        return replace(state, dark=without_journal(state.dark))
     if watch.since is None:
         return state
     proven_at = watch.proven_at or watch.since
