@@ -93,11 +93,14 @@ class DetectorProcess:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._process is not None:
+        ended = self._process.poll() if self._process is not None else None
+        if self._process is not None and ended is None:
             self.kill()
-        if kind is not None:
-            sys.stderr.write(f"detector {self.instance} said:\n{self.said()}")
+        said = self.said()
         self._log.unlink()
+        if kind is not None:
+            sys.stderr.write(f"detector {self.instance} said:\n{said}")
+        assert ended is None, f"detector {self.instance} ended by itself ({ended}):\n{said}"
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
