@@ -191,7 +191,7 @@ class Detector:
             self.fleet.restore(devices, sites, None)
         else:
             self.fleet.restore(devices, sites, tick.at, tick.since, tick.blind_since)
-        self.fleet.rewind(utc_now())
+        self._apply(self.fleet.rewind(utc_now()))
         self._unsaved.update({name: state for name, state in self.fleet.devices.items() if state.quiet})
         self._apply(self.fleet.set_registry(self._mapping(), utc_now()))
         log.info("watching %d sites with %d devices", len(self._registry), len(self.fleet.devices))
@@ -310,7 +310,8 @@ class Detector:
             if now < last - CLOCK_SLACK:
                 log.warning("the clock was set back by %.1f s", (last - now).total_seconds())
                 self.fleet.link_down(now, "clock")
-                self.fleet.rewind(now)
+                self._apply(self.fleet.rewind(now))
+                self._echoes.clear()  # they bear times of the old clock
                 if self._firehose.connected:
                     self._apply(self.fleet.link_up(now))
                     self._send_echo()

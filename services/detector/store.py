@@ -70,6 +70,7 @@ VALUES (:id, :site_id, :rev, :cause, :started_lo, :started_hi, :detected_at, :en
         :retracted_at, :momentary, :reconstructed, :maintenance)
 ON CONFLICT (id) DO UPDATE SET
   rev = excluded.rev, cause = excluded.cause, started_lo = excluded.started_lo, started_hi = excluded.started_hi,
+  detected_at = excluded.detected_at,
   ended_lo = excluded.ended_lo, ended_hi = excluded.ended_hi, end_detected_at = excluded.end_detected_at,
   retracted_at = excluded.retracted_at
 WHERE outages.rev <= excluded.rev

@@ -382,3 +382,12 @@ def test_an_unknown_device_is_counted_and_ignored() -> None:
     world = home().beat("stranger")
     assert world.fleet.tally.unknown_device == 1
     assert "stranger" not in world.fleet.devices
+
+
+def test_a_board_heard_after_our_return_is_missed_as_fast_as_ever() -> None:
+    world = home().beat().at(5)
+    world.fleet.link_down(world.now)
+    world.now = after(100)
+    world.see().at(102).beat()
+    assert world.at(124.9).events == []
+    assert world.at(125.1).events == [("power_lost", "home")]

@@ -153,7 +153,11 @@ def interrupted(state: DeviceState, since: datetime, until: datetime, policy: Po
 def rewound(state: DeviceState, now: datetime) -> DeviceState:
     """The device after our clock was set back: nothing we hold can have happened later than `now`."""
     dark = dark_rewound(state.dark, now) if state.dark is not None else None
-    return replace(clamped(state, now, _TIMES), will_at=None, birth_at=None, notes=(), dark=dark)
+    state = clamped(state, now, _TIMES)
+    # Before `now`, not at it: what is watched from now on is not to look as if it had been seen already.
+    proof = state.last_proof_at if state.last_proof_at is None else min(state.last_proof_at, now - MOMENT)
+    return replace(state, last_proof_at=proof, session_at=None, will_at=None, birth_at=None, notes=(), dark=dark)
 
 
-_TIMES = ("last_proof_at", "powered_at", "unpowered_at", "paused_at", "session_at", "began_at", "lost_at")
+_TIMES = ("last_proof_at", "powered_at", "unpowered_at", "paused_at", "began_at", "lost_at")
+MOMENT = timedelta(microseconds=1)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from services.detector.core.agenda import Agenda
 from services.detector.core.area import AreaGuard
 from services.detector.core.device import ALIVE, DeviceState, Liveness, Watch, blinded, interrupted, rewound
-from services.detector.core.effects import DeviceChanged, Effect, GapSeen, SiteChanged
+from services.detector.core.effects import DeviceChanged, Effect, GapSeen, OutageChanged, SiteChanged
 from services.detector.core.hearing import observe_device
 from services.detector.core.hierarchy import Hierarchy
 from services.detector.core.judgement import Judgement
@@ -25,7 +25,7 @@ from services.detector.core.observation import Observation, ObservationKind
 from services.detector.core.outage import Outage
 from services.detector.core.place import Place
 from services.detector.core.policy import Policy
-from services.detector.core.site import SiteState, frozen, next_boundary, shown_state
+from services.detector.core.site import SiteState, changed_outages, frozen, next_boundary, shown_state
 from services.detector.core.site import rewound as site_rewound
 from services.detector.core.waiting import next_deadline, tick_device
 from svitlo.contracts import DeviceTally, EvidenceKind, PowerState
@@ -90,16 +90,21 @@ class Fleet:
             if site.area is not None:
                 self.guard.sites[site.area] += 1
 
-    def rewind(self, now: datetime) -> None:
+    def rewind(self, now: datetime) -> list[Effect]:
         """Our clock was set back to `now`, or what was stored comes from a clock ahead of it."""
+        effects: list[Effect] = []
         for name, state in self.devices.items():
             self.devices[name] = rewound(state, now)
-        for slug, site in self.sites.items():
-            self.sites[slug] = site_rewound(site, now)
+        for slug, before in self.sites.items():
+            site = self.sites[slug] = site_rewound(before, now)
+            effects += [OutageChanged(slug, outage) for outage in changed_outages(before, site)]
+            if site != before:
+                effects.append(SiteChanged(slug, site))
         self.guard.rewind()
         self._site_agenda.clear()
         if self._blind_since is not None:
             self._blind_since = min(self._blind_since, now)
+        return effects
 
     def rename(self, slugs: Mapping[str, str]) -> None:
         """Sites bear other slugs from now on, from old to new; call before `set_registry`."""
@@ -228,7 +233,7 @@ class Fleet:
 
     def link_proven(self, sent_at: datetime, now: datetime) -> list[Effect]:
         """An echo sent at `sent_at` has come back through the broker: up to then the link carried both ways."""
-        if self.watch.since is None or sent_at < self.watch.since:
+        if self.watch.since is None or not self.watch.since <= sent_at <= now:
             return []
         self.watch = Watch(self.watch.since, sent_at)
         waiting, self._unproven = self._unproven, set()
@@ -280,20 +285,21 @@ class Fleet:
     def _moved(self, name: str, before: DeviceState, after: DeviceState, now: datetime, effects: list[Effect]) -> bool:
         """Take over a device's new state; says whether its sites have to be looked at."""
         self.devices[name] = after
-        if not (name in self._agenda and _only_later(before, after)):
+        seen_again = (
+            after.last_proof_at is not before.last_proof_at
+            and self.watch.since is not None
+            and (before.last_proof_at is None or before.last_proof_at < self.watch.since)
+        )
+        # Heard after a blind span it has no longer the time that boards are given to come back.
+        if seen_again or not (name in self._agenda and _only_later(before, after)):
             self._schedule(name, after)
         changed = after.liveness is not before.liveness or after.dark is not before.dark
         if changed or after.will_at is not before.will_at:
             self._count(name, before, after, now)
         if changed:
             effects.append(DeviceChanged(name, after))
-            return True
-        # Nothing to tell, except that a device may speak for its site again after a blind span.
-        return (
-            after.last_proof_at is not before.last_proof_at
-            and self.watch.since is not None
-            and (before.last_proof_at is None or before.last_proof_at < self.watch.since)
-        )
+        # If nothing is to be told of it, the device may still speak for its site again after a blind span.
+        return changed or seen_again
 
     def _count(self, name: str, before: DeviceState, after: DeviceState, now: datetime) -> None:
         """Keep count of who is online, and tell the guard who vanishes."""

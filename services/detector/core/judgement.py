@@ -89,11 +89,11 @@ class Judgement(Telling):
             for name, device in self._devices.items()
             if device.liveness is Liveness.LOST and device.dark is not None
         }
-        alive = tuple(sorted(name for name in self._devices if self._vote(name) is Vote.ALIVE))
+        alive = tuple(sorted(name for name in self._devices if self._vote(name) in (Vote.ALIVE, Vote.UNSEEN)))
         proofs = {
             name: proof
-            for name, device in self._devices.items()
-            if self._vote(name) in (Vote.ALIVE, Vote.UNSEEN) and (proof := device.powered_at or device.last_proof_at)
+            for name in alive
+            if (proof := self._devices[name].powered_at or self._devices[name].last_proof_at) is not None
         }
         bounds = start_bounds(self._place, members, alive, proofs) if members else Bounds(self._now, self._now)
         window = maintained(self._place, self._now)
@@ -281,7 +281,7 @@ class Judgement(Telling):
                 else:
                     rest.append(dip)
             unpowered = rest
-            self._judge_dip(group)
+            self._judge_dip(group, losing=force)
 
     def _collect_dips(self) -> None:
         """Take in the spans that ended since, and what is better known of those that wait."""
@@ -289,6 +289,9 @@ class Judgement(Telling):
         fresh = {
             name: dark for name, dark in darks.items() if dark.over and dark.number > self.site.accounted.get(name, 0)
         }
+        told = {name: dark for name, dark in fresh.items() if self._belongs_to_past(dark)}
+        self._account(told)
+        fresh = {name: dark for name, dark in fresh.items() if name not in told}
         if self.site.outage is not None or self.site.power is not PowerState.ON:
             self._account(fresh)
             if self.site.dips:
@@ -303,6 +306,17 @@ class Judgement(Telling):
         if fresh or known != self.site.dips:
             self.site = replace(self.site, dips=(*known, *(Dip(name, dark) for name, dark in fresh.items())))
             self._account(fresh)
+
+    def _belongs_to_past(self, dark: Dark) -> bool:
+        """Whether it shares a moment with an outage that is known already."""
+        return any(
+            outage.retracted_at is None
+            and outage.ended_hi is not None
+            and dark.end_hi is not None
+            and dark.start_lo <= outage.ended_hi
+            and outage.started_lo <= dark.end_hi
+            for outage in self.site.past
+        )
 
     def _expect_dips(self, at: datetime | None) -> None:
         if self.site.dips_at != at:
@@ -329,7 +343,8 @@ class Judgement(Telling):
             at = max(at, self._watch.since + self._policy.settle(interval))
         return at + timedelta(seconds=1)
 
-    def _judge_dip(self, group: dict[str, Dark]) -> None:
+    def _judge_dip(self, group: dict[str, Dark], *, losing: bool) -> None:
+        """`losing`: the site goes off at this moment, and spans that are still open belong to that."""
         span, missing = _span(group), {}
         alive = []
         for name, device in self._devices.items():
@@ -339,7 +354,7 @@ class Judgement(Telling):
             if dark is not None and dark.overlaps(span) and dark.cause not in POWERED:
                 if dark.over and dark.cause is Cause.POWER:
                     group = group | {name: dark}  # part of an earlier outage, and still dark in this one
-                else:
+                elif dark.over or not losing:
                     missing[name] = dark  # it does not say, or will on its return
             elif self._vote(name) in (Vote.ALIVE, Vote.DEAD):
                 alive.append(name)  # alive then, whatever became of it

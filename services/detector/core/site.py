@@ -139,6 +139,15 @@ def rewound(site: SiteState, now: datetime) -> SiteState:
     )
 
 
+def changed_outages(before: SiteState, after: SiteState) -> list[Outage]:
+    """The outages that are not as they were."""
+
+    def held(site: SiteState) -> tuple[Outage, ...]:
+        return site.past if site.outage is None else (*site.past, site.outage)
+
+    return [new for old, new in zip(held(before), held(after), strict=True) if new != old]
+
+
 def _outage_rewound(outage: Outage, now: datetime) -> Outage:
     members = {name: dark_rewound(dark, now) for name, dark in outage.members.items()}
     return replace(clamped(outage, now, _OUTAGE_TIMES), members=members)
