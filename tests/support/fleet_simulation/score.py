@@ -12,7 +12,7 @@ from svitlo.contracts import Cause
 from tests.support.fleet_simulation.clock import seconds
 from tests.support.fleet_simulation.incidents import Kind
 from tests.support.fleet_simulation.spans import Span, Spans
-from tests.support.fleet_simulation.truth import LEAD_S, Happening, Truth
+from tests.support.fleet_simulation.truth import Truth
 from tests.support.fleet_simulation.verdict import Violation
 
 BLINK_S = 4.0
@@ -87,7 +87,7 @@ class Score:
         if not cuts:
             what = f"{'an interruption' if row.momentary else 'an outage'}, {row.cause}, where there was none"
             violation = Violation(truth.site, span.start, what)
-            if any(not happening.decidable or _unseen(happening, seen) for happening in truth.during(span)):
+            if not all(happening.decidable(seen) for happening in truth.during(span)):
                 self.undecided.append(violation)
                 return
             self.false_alarms += 1
@@ -163,11 +163,6 @@ def _ends(cuts: list[Span]) -> list[float]:
         cuts = cuts[:-1]
         ends.append(cuts[-1].end)
     return ends
-
-
-def _unseen(happening: Happening, seen: Spans) -> bool:
-    """Whether it was a goodbye that nobody heard: a board that is unplugged then looks like one without power."""
-    return happening.kind is Kind.GOODBYE and seen.at(happening.span.start + LEAD_S) is None
 
 
 def _span(row: Outage, tolerance: float = TOLERANCE_S) -> Span:

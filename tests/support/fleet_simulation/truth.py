@@ -21,11 +21,24 @@ RECOVERY_S = 240.0
 
 @dataclass(frozen=True)
 class Happening:
-    """An incident as a site saw it. Not `decidable`: the evidence fits a cut as well as what it was."""
+    """An incident as a site saw it, its recovery included. `telling` boards know what it was; `sensing` ones may have
+    run on a battery, so that only their journal knows whether the mains was there."""
 
     kind: Kind
     span: Span
-    decidable: bool
+    telling: bool
+    sensing: bool
+
+    def decidable(self, seen: Spans) -> bool:
+        """Whether the evidence we heard rules out a cut."""
+        watching = seen.at(self.span.start + LEAD_S)
+        match self.kind:
+            case Kind.GOODBYE:
+                return self.telling and watching is not None
+            case Kind.NETWORK:
+                return not self.sensing or (watching is not None and watching.end >= self.span.end)
+            case _:
+                return self.telling
 
 
 class Truth:
@@ -42,7 +55,12 @@ class Truth:
         edges = [edge for spans in off.values() for span in spans for edge in span]
         self.cuts = holds(lambda at: not _has_power(place, self.boards, off, at), edges)
         self.happenings = [
-            Happening(incident.kind, _recovered(incident.span), all(board.telling for board in touched))
+            Happening(
+                incident.kind,
+                _recovered(incident.span),
+                telling=all(board.telling for board in touched),
+                sensing=any(board.battery_s > 0 for board in touched),
+            )
             for incident in here
             if (touched := _touched(self.boards, incident))
         ]
