@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,7 +38,10 @@ WHERE datname = current_database() AND usename = current_user AND application_na
   AND application_name <> current_setting('application_name')
 """)
 
-_LAST_WORD = text("SELECT max(at) FROM service_ticks WHERE service = ANY(CAST(:services AS text[]))")
+_LAST_WORD = text(
+    "SELECT string_agg(CAST(at AS text), ' ' ORDER BY service) FROM service_ticks "
+    "WHERE service = ANY(CAST(:services AS text[]))"
+)
 
 _HOLD_TURN = text("""
 SELECT CAST(details ->> 'turn' AS bigint) FROM service_ticks WHERE service = :service FOR SHARE
@@ -98,7 +100,10 @@ async def hold_turn(session: AsyncSession, turn: int) -> None:
         raise TurnLostError("another detector is active")
 
 
-async def last_word(session: AsyncSession) -> datetime | None:
-    """When a detector last noted that it is at work, by its own clock; None if there never was one."""
-    found: datetime | None = (await session.execute(_LAST_WORD, {"services": [_TICK, _TURN]})).scalar_one()
+async def last_word(session: AsyncSession) -> str | None:
+    """What changes whenever a detector notes that it is at work; None if there never was one.
+
+    Two times by two clocks, of which neither may be taken for later than the other.
+    """
+    found: str | None = (await session.execute(_LAST_WORD, {"services": [_TICK, _TURN]})).scalar_one()
     return found
