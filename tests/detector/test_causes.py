@@ -397,3 +397,21 @@ def test_a_journal_that_did_not_come_does_not_outweigh_a_board_that_is_certain()
     world.say(ObservationKind.BIRTH, "d2", conn=2).beat("d2", conn=2, mains=True, uptime=1300)
     world.beats(400, "d2", conn=2, mains=True)
     assert (world.outages[0].cause, world.outages[0].retracted_at) == (Cause.POWER, None)
+
+
+def test_a_dip_of_a_board_that_is_taken_away_is_nobodys() -> None:
+    world = World({"home": ("d1", "d2", "d3")}).begin().beat("d1", boots=1).beat("d2", boots=1).beat("d3")
+    blind(world, 2, 100).at(105).beat("d1", boot="b2", boots=2, uptime=40, reset=POWER_ON)
+    world.fleet.link_down(world.now)
+    world.register({"home": ("d2", "d3")})
+    world.now = after(120)
+    world.see()
+    assert [row.reconstructed for row in world.at(300).outages] == [False]
+
+
+def test_a_clock_set_forward_makes_no_heartbeat_late() -> None:
+    world = home().beat(uptime=100).at(10).beat(uptime=110)
+    world.fleet.link_down(world.now, "stall")
+    world.now = after(50)
+    world.see().beat(uptime=120).at(60).beat(uptime=130).at(100)
+    assert world.started.occurred_lo == after(60)

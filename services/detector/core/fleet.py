@@ -267,7 +267,11 @@ class Fleet:
         for slug, site in self.sites.items():
             self.sites[slug] = frozen(site, since)
         for name, state in self.devices.items():
-            after = interrupted(state, watched_since, since, self.policy) if reason == "stall" else blinded(state)
+            if reason == "stall":
+                # A clock set forward looks the same: when boots began by the old one means nothing any more.
+                after = replace(interrupted(state, watched_since, since, self.policy), began_at=None)
+            else:
+                after = blinded(state)
             self.devices[name] = after
             self._schedule(name, after)
 
@@ -373,6 +377,7 @@ class Fleet:
         self.sites[slug] = replace(
             site,
             accounted={name: number for name, number in site.accounted.items() if name not in gone},
+            dips=tuple(dip for dip in site.dips if dip.device not in gone),
             outage=_without(site.outage, gone) if site.outage is not None else None,
             past=tuple(_without(outage, gone) for outage in site.past),
         )

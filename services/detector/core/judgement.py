@@ -292,6 +292,9 @@ class Judgement(Telling):
         told = {name: dark for name, dark in fresh.items() if self._belongs_to_past(dark)}
         self._account(told)
         fresh = {name: dark for name, dark in fresh.items() if name not in told}
+        if any(dip.device not in self._devices for dip in self.site.dips):  # of a board that was taken away
+            here = tuple(dip for dip in self.site.dips if dip.device in self._devices)
+            self.site = replace(self.site, dips=here)
         if self.site.outage is not None or self.site.power is not PowerState.ON:
             self._account(fresh)
             if self.site.dips:
