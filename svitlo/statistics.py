@@ -101,7 +101,12 @@ def statistics(
     since = max(since, created_at)
     until = max(min(until, now), since)
     observed = _without(since, until, _merged(gaps))
-    counted = [outage for outage in outages if not outage.retracted and _overlaps(_shown(outage, until), since, until)]
+    counted = [
+        outage
+        for outage in outages
+        # A window of no length holds nothing.
+        if since < until and not outage.retracted and _overlaps(_shown(outage, until), since, until)
+    ]
     lasting = [outage for outage in counted if not outage.momentary]
     seen = [outage for outage in lasting if _touches(_shown(outage, until), observed)]
     plain = [outage for outage in seen if not outage.maintenance]

@@ -461,7 +461,7 @@ class Shell:
         self._take = take
         self._sites: dict[str, bytes] = {}
         self._devices: dict[str, bytes] = {}
-        self._tick: tuple[datetime, datetime | None] | None = None
+        self._tick: tuple[datetime, datetime | None, datetime | None] | None = None
         self._link = 0
         self._run = 0
         self._held: list[Callable[[], None]] = []
@@ -646,10 +646,10 @@ class Shell:
     def _restore(self, fleet: Fleet) -> None:
         devices = {name: msgspec.json.decode(state, type=DeviceState) for name, state in self._devices.items()}
         sites = {slug: msgspec.json.decode(state, type=SiteState) for slug, state in self._sites.items()}
-        at, since = self._tick or (None, None)
+        at, since, blind_since = self._tick or (None, None, None)
         now, places = self.utc(), self._world.places
-        fleet.restore(devices, {slug: site for slug, site in sites.items() if slug in places}, at, since)
-        fleet.rewind(now)
+        fleet.restore(devices, {slug: site for slug, site in sites.items() if slug in places}, at, since, blind_since)
+        self.run(lambda core: core.rewind(now))
         self.run(lambda core: core.set_registry(places, now))
 
     def kill(self) -> None:
@@ -666,7 +666,7 @@ class Shell:
         if self.fleet is None:
             return
         self._devices |= {name: msgspec.json.encode(state) for name, state in self.fleet.devices.items()}
-        self._tick = (self.utc(), self.fleet.watch.since)
+        self._tick = (self.utc(), self.fleet.watch.since, self.fleet.blind_since)
 
     def _snapshots(self, run: int) -> None:
         if self._run == run:
@@ -736,24 +736,23 @@ class Shell:
         """From now on a core restored from JSON runs beside the first, after a stall of no length for both."""
         if self.fleet is None or self.stalled_since is not None or self.fleet.watch.since is None:
             return
-        now, watch = self.utc(), self.fleet.watch
-        numbers = Numbers(self.numbers.last)
-        twin = Fleet(self.policy, numbers)
-        devices = {
-            name: msgspec.json.decode(msgspec.json.encode(state), type=DeviceState)
-            for name, state in self.fleet.devices.items()
-        }
-        sites = {
-            slug: msgspec.json.decode(msgspec.json.encode(state), type=SiteState)
-            for slug, state in self.fleet.sites.items()
-        }
+        now = self.utc()
+        twin = Fleet(self.policy, Numbers(self.numbers.last))
         self.twin = None
         self._link_down(now, "stall")
         self.run(lambda fleet: fleet.set_registry(self._world.places, now))
-        twin.restore(devices, sites, now, watch.since)
+        devices, sites = self.fleet.devices, self.fleet.sites
+        twin.restore(
+            {
+                name: msgspec.json.decode(msgspec.json.encode(state), type=DeviceState)
+                for name, state in devices.items()
+            },
+            {slug: msgspec.json.decode(msgspec.json.encode(state), type=SiteState) for slug, state in sites.items()},
+            now,
+        )
         twin.set_registry(self._world.places, now)
-        assert twin.devices == self.fleet.devices
-        assert twin.sites == self.fleet.sites
+        assert twin.devices == devices
+        assert twin.sites == sites
         self.twin = twin
         self.run(lambda fleet: [e for e in fleet.link_up(now) if not isinstance(e, SiteChanged)])
         self._send_echo()
