@@ -159,6 +159,7 @@ class Link:
         self._channel = None
         self._pinged = 0
         self.connected = False
+        self.torn = False  # an operation was interrupted: nothing can be said on this connection any more
 
     @property
     def greeted(self):
@@ -169,6 +170,7 @@ class Link:
         """Connect with a clean session and a retained QoS 1 will, or raise OSError."""
         self.drop()
         self._channel = None
+        self.torn = False
         name = self._settings.device_id.encode()
         # The port always explicit: with a truthy ssl umqtt would take 0 for 8883.
         self._client = MQTTClient(
@@ -273,6 +275,9 @@ class Link:
             raise Refused("refused by the broker: %s (code %s)" % (REFUSED.get(code, "unknown"), code))
         except Exception as error:  # IndexError, TypeError, AssertionError: what umqtt makes of a broken stream
             raise LinkError("broken stream (%s)" % type(error).__name__)
+        except BaseException:  # Ctrl-C between two bytes: what comes next would be read as the rest of this packet
+            self.torn = True
+            raise
 
 
 def _tls_context(ca):

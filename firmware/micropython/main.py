@@ -62,6 +62,16 @@ class Supervisor:
     def _session(self):
         """One connection, from Wi-Fi to its end; the end is always an exception."""
         self._wifi.join(self._idle)
+        self._connect()
+        self._say_online()
+        for topic in (self._status_topic, self._command_topic):
+            try:
+                self._link.subscribe(topic)
+            except Refused as error:  # proof of life matters more than being told things
+                self._log("link: %s: %s" % (topic.decode(), error))
+        self._beat_for_ever()
+
+    def _connect(self):
         gc.collect()  # TLS wants its buffers in one piece
         conn = self._conn + 1
         try:
@@ -74,13 +84,6 @@ class Supervisor:
         self._log("link: connected to %s:%d, connection %d" % (self._config.host, self._config.port, conn))
         self._called_offline = False
         self._command = None
-        self._say_online()
-        for topic in (self._status_topic, self._command_topic):
-            try:
-                self._link.subscribe(topic)
-            except Refused as error:  # proof of life matters more than being told things
-                self._log("link: %s: %s" % (topic.decode(), error))
-        self._beat_for_ever()
 
     def _beat_for_ever(self):
         board = self._board
@@ -136,6 +139,8 @@ class Supervisor:
         """Say that the silence to come is meant."""
         if self._link.connected:
             try:
+                if self._link.torn:
+                    self._connect()
                 bye = payloads.status(self._board, self._conn, self._config, "bye")
                 self._link.publish(self._status_topic, bye, retain=True, qos=1)
                 self._link.disconnect()

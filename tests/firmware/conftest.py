@@ -227,12 +227,12 @@ class Scripts:
         self._umqtt = umqtt
         self.folder = folder
 
-    def run(self, name: str, *args: object, timeout: float = 30) -> Any:
-        """The JSON a script prints as its last line."""
+    def run(self, name: str, *args: object, folder: Path | None = None, timeout: float = 30) -> Any:
+        """The JSON a script prints as its last line; folder is the flash it sees, one of its own if not given."""
         command = interpreter("56wk", Path(__file__).parent / f"{name}_mpy.py")
         done = subprocess.run(
             [*command, *map(str, args)],
-            cwd=self.folder,
+            cwd=folder or self.folder,
             env=environment(self._umqtt),
             capture_output=True,
             text=True,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.firmware.conftest import Scripts
+    from tests.firmware.conftest import BoardMaker, Observer, Scripts
 
 KEEPALIVE_S = 1
 """Also the time each operation has."""
@@ -383,3 +383,15 @@ def _length(size: int) -> bytes:
         out.append(byte | (128 if size else 0))
         if not size:
             return bytes(out)
+
+
+def test_goodbye_is_said_although_ctrl_c_cut_a_packet_in_two(
+    make_board: BoardMaker, observer: Observer, scripts: Scripts
+) -> None:
+    board = make_board()  # not started: its configuration is what the script runs with
+
+    done = scripts.run("torn", folder=board.directory)
+
+    assert done == {"code": 0, "beats": 3}
+    observer.status("offline", reason="lwt", conn=1)
+    observer.status("offline", reason="bye", conn=2)
