@@ -1,11 +1,13 @@
 """The ESP32's machine module, as far as the firmware uses it.
 
-The file reset_cause in the board's directory holds the number reset_cause() gives; without it, the power
-came on. The file rtc_memory is the RTC memory, which then is empty.
+The board's directory is its flash, the folder world in it its surroundings. world/reset_cause holds the number
+reset_cause() gives; without it, the power came on. world/rtc_memory is the RTC memory, which then is empty.
 """
 
 import os
 
+from shim_pins import ADC, UART, Pin  # noqa: F401
+from shim_watchdog import WDT  # noqa: F401
 from umachine import *  # noqa: F403
 
 PWRON_RESET = 1
@@ -33,32 +35,26 @@ class RTC:
     def memory(self, data=None):
         if data is None:
             try:
-                with open("rtc_memory", "rb") as file:
+                with open("world/rtc_memory", "rb") as file:
                     return file.read()
             except OSError:
                 return b""
-        with open("rtc_memory", "wb") as file:
+        with open("world/rtc_memory", "wb") as file:
             file.write(data)
-
-
-class WDT:
-    """Never bites: a stopped process stands for a dead link or a hung board, as the test has it."""
-
-    def __init__(self, id=0, timeout=5000):
-        pass
-
-    def feed(self):
-        pass
 
 
 def _begin():
     try:
-        with open("reset_cause") as file:
+        os.mkdir("world")
+    except OSError:
+        pass
+    try:
+        with open("world/reset_cause") as file:
             return int(file.read())
     except OSError:
         pass
     try:
-        os.remove("rtc_memory")
+        os.remove("world/rtc_memory")
     except OSError:
         pass
     return PWRON_RESET

@@ -106,15 +106,22 @@ class MicroPythonBoard:
         """The process of the last start, if there was one."""
         return self._process.pid if self._process else None
 
+    def world(self, name: str, value: object = None) -> None:
+        """Set one thing of the board's surroundings (`pin-34`, `wifi`, ...); None takes it away."""
+        folder = self.directory / "world"
+        folder.mkdir(exist_ok=True)
+        if value is None:
+            (folder / name).unlink(missing_ok=True)
+            return
+        fresh = folder / f".{name}"
+        fresh.write_text(str(value))
+        fresh.replace(folder / name)
+
     def start(self, reset: Reset = "power_on") -> None:
         """Begin a boot. reset is what the board will give as its cause."""
         if self.running:
             raise RuntimeError(f"board {self.device_id} is running already")
-        cause = self.directory / "reset_cause"
-        if reset == "power_on":
-            cause.unlink(missing_ok=True)
-        else:
-            cause.write_text(str(RESET_CODES[reset]))
+        self.world("reset_cause", None if reset == "power_on" else RESET_CODES[reset])
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 interpreter(self._heap, firmware_path() / "unix" / "run.py"),

@@ -42,7 +42,7 @@ class Wlan:
 
 network.WLAN = Wlan
 
-from wifi import Wifi  # noqa: E402 - it takes its WLAN from the module
+from net import Wifi  # noqa: E402 - it takes its WLAN from the module
 
 
 def idle(ms):
