@@ -1,58 +1,147 @@
 """What config.json says, checked: a board in a cellar cannot ask back.
 
-    {"v": 1, "device_id": "demo-1", "password": "...",
-     "mqtt": {"host": "192.168.1.10", "port": 1883, "tls": false},
-     "wifi": {"ssid": "...", "password": "..."},
-     "interval_s": 10, "keepalive_s": 10}
+    {"v": 1, "device_id": "demo-1", "password": "...", "mqtt": {"host": "192.168.1.10"},
+     "wifi": {"ssid": "...", "password": "..."}}
 
-port, tls, interval_s and keepalive_s may be left out (1883, or 8883 with tls; false; 10; 10).
-With tls, the certificate of the authority lies beside it as ca.der (DER: PEM needs a parser most builds lack).
+Everything else may be left out; docs/firmware.md lists it. Unknown keys are ignored.
+With mqtt.tls, the certificate of the authority lies beside it as ca.der (DER: PEM needs a parser most builds lack).
 """
 
+import binascii
 import json
 import os
 
 PATH = "config.json"
 CA_PATH = "ca.der"
+KEPT = "config"  # in store: the last configuration that was proved to work
+LIMIT = 4096  # bytes, for each of the two files
+
+BOARDS = {"wt32-eth01": {"phy": "LAN8720", "mdc": 23, "mdio": 18, "addr": 1, "power": 16, "ref_clk": 0}}
 
 
 class ConfigError(Exception):
     """One line that says what to change in config.json."""
 
 
-class Settings:
-    """A checked configuration."""
+class Missing(ConfigError):
+    """There is no config.json: the board was never set up."""
 
-    def __init__(self, data):
+
+class Settings:
+    """A checked configuration. Without ca, the authority's certificate is read from ca.der where TLS needs it."""
+
+    def __init__(self, data, ca=None):
+        if not isinstance(data, dict):
+            raise ConfigError("must be a JSON object, {...}")
         if _get(data, "v", int) != 1:
             raise ConfigError('"v" must be 1')
         self.device_id = _device_id(_get(data, "device_id", str))
         self.password = _text(data, "password")
+        self.update_key = _key(_get(data, "update_key", str, ""))
         mqtt = _get(data, "mqtt", dict)
         self.host = _text(mqtt, "host", "mqtt.")
         self.tls = _get(mqtt, "tls", bool, False, "mqtt.")
         self.port = _number(mqtt, "port", 8883 if self.tls else 1883, 1, 65535, "mqtt.")
-        wifi = _get(data, "wifi", dict)
-        self.ssid = _text(wifi, "ssid", "wifi.")
-        self.wifi_password = _get(wifi, "password", str, "", "wifi.")
+        self.ethernet = self.ssid = None
+        self.wifi_password = ""
+        if "ethernet" in data:
+            if "wifi" in data:
+                raise ConfigError('"wifi" and "ethernet" exclude each other: remove one')
+            self.ethernet = _ethernet(_get(data, "ethernet", dict))
+        else:
+            wifi = _get(data, "wifi", dict)
+            self.ssid = _text(wifi, "ssid", "wifi.")
+            self.wifi_password = _get(wifi, "password", str, "", "wifi.")
         self.interval_s = _number(data, "interval_s", 10, 1, 3600)
         # 0 would mean no will at all when the mains goes; brokers commonly refuse more than 120.
         self.keepalive_s = _number(data, "keepalive_s", 10, 2, 120)
-        self.ca = _read_ca() if self.tls else None
+        pins = _get(data, "pins", dict, {})
+        self.led = _pin(pins, "led", "pins.", False)
+        self.led_inverted = _get(pins, "led_inverted", bool, False, "pins.")
+        self.button = _pin(pins, "button", "pins.", False)
+        self.mains = _mains(data)
+        self.pzem = _pzem(data)
+        self.ca = None
+        if self.tls:
+            self.ca = ca or _read_ca(_get(mqtt, "ca_crc", str, "", "mqtt."))
 
 
-def load(path=PATH):
-    """Read and check the configuration; every failure is a ConfigError."""
+def load(path=PATH, log=print):
+    """Read and check the configuration, or else the last one that worked; every failure is a ConfigError."""
     try:
-        with open(path) as file:
-            data = json.load(file)
+        return Settings(_parse(_read(path)))
+    except Missing:
+        raise
+    except ConfigError as error:
+        kept = _kept()
+        if kept is None:
+            raise
+        log("%s: %s; going on with the last one that worked" % (path, error))
+        return kept
+
+
+def remember():
+    """Keep a copy of the configuration: it has been proved to work. Flash is written only when it differs."""
+    import store
+
+    try:
+        text = _read(PATH)
+        config = Settings(_parse(text))
+    except ConfigError:  # what runs came from the copy
+        return
+    copy = text + b"\0" + (config.ca or b"")
+    if store.read(KEPT) != copy:
+        store.write(KEPT, copy)
+
+
+def save(data, ca=None):
+    """Put a new configuration in place, ca (DER) with it; a cut of the power leaves the old one or the new one.
+
+    ConfigError when it cannot work, OSError when the flash is full.
+    """
+    import store
+
+    if ca:
+        data["mqtt"]["ca_crc"] = _crc(ca)
+    Settings(data, ca)  # nothing that would stop the next start
+    try:
+        if ca:
+            _write(CA_PATH + ".new", ca)
+        _write(PATH + ".new", json.dumps(data).encode())
+        store.remove("proved")
+        os.rename(PATH + ".new", PATH)  # the new one counts from here on: it names its certificate by its CRC
     except OSError:
-        raise ConfigError("not found: copy it to the board, next to main.py")
+        for name in (CA_PATH, PATH):
+            _remove(name + ".new")
+        raise
+    if ca:
+        _rename(CA_PATH + ".new", CA_PATH)
+
+
+def current():
+    """The configuration as it is, unchecked: a dict, or None."""
+    try:
+        data = _parse(_read(PATH))
+    except ConfigError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _parse(text):
+    try:
+        return json.loads(text)
     except ValueError:  # UnicodeError too
         raise ConfigError("not valid JSON: look for a missing comma, quote or bracket")
-    if not isinstance(data, dict):
-        raise ConfigError("must be a JSON object, {...}")
-    return Settings(data)
+
+
+def _kept():
+    try:
+        import store
+
+        text, ca = (store.read(KEPT) or b"").split(b"\0", 1)
+        return Settings(_parse(text), ca)
+    except (ImportError, ValueError, ConfigError):
+        return None
 
 
 def _get(data, key, kind, default=None, prefix=""):
@@ -82,6 +171,19 @@ def _number(data, key, default, low, high, prefix=""):
     return value
 
 
+def _choice(data, key, default, choices, prefix):
+    value = _get(data, key, str, default, prefix)
+    if value not in choices:
+        raise ConfigError('"%s%s" must be %s' % (prefix, key, " or ".join('"%s"' % choice for choice in choices)))
+    return value
+
+
+def _pin(data, key, prefix, needed=True):
+    if not needed and data.get(key) is None:
+        return None
+    return _number(data, key, None, 0, 48, prefix)
+
+
 def _device_id(value):
     allowed = "abcdefghijklmnopqrstuvwxyz0123456789-"
     if not 1 <= len(value) <= 48 or any(char not in allowed for char in value):
@@ -89,11 +191,112 @@ def _device_id(value):
     return value
 
 
-def _read_ca():
+def _key(value):
+    if not value:
+        return None
     try:
-        if os.stat(CA_PATH)[6] > 4096:
-            raise ConfigError("mqtt.tls: %s is too big for one certificate" % CA_PATH)
-        with open(CA_PATH, "rb") as file:
+        key = binascii.unhexlify(value)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise ConfigError('"update_key" must be 64 hex digits')
+    return key
+
+
+def _ethernet(data):
+    prefix = "ethernet."
+    if "board" in data:
+        data = BOARDS[_choice(data, "board", None, sorted(BOARDS), prefix)]
+    return {
+        "phy": _text(data, "phy", prefix),
+        "mdc": _pin(data, "mdc", prefix),
+        "mdio": _pin(data, "mdio", prefix),
+        "addr": _number(data, "addr", 0, 0, 31, prefix),
+        "power": _pin(data, "power", prefix, False),
+        "ref_clk": _pin(data, "ref_clk", prefix, False),
+        "ref_clk_mode": _choice(data, "ref_clk_mode", "in", ("in", "out"), prefix),
+    }
+
+
+def _mains(data):
+    data = _get(data, "mains", dict, {})
+    if not data:
+        return None
+    prefix = "mains."
+    mains = {
+        "kind": _choice(data, "kind", None, ("gpio", "adc"), prefix),
+        "pin": _pin(data, "pin", prefix),
+        "debounce_ms": _number(data, "debounce_ms", 60, 10, 10_000, prefix),
+    }
+    if mains["kind"] == "adc":
+        mains["lost_below_mv"] = _number(data, "lost_below_mv", None, 1, 5000, prefix)
+    else:
+        mains["active"] = _choice(data, "active", "low", ("low", "high"), prefix)
+    return mains
+
+
+def _pzem(data):
+    data = _get(data, "pzem", dict, {})
+    if not data:
+        return None
+    prefix = "pzem."
+    return {
+        "uart": _number(data, "uart", 2, 1, 2, prefix),
+        "tx": _pin(data, "tx", prefix),
+        "rx": _pin(data, "rx", prefix),
+        "mains": _get(data, "mains", bool, True, prefix),
+        "on_above_v": _number(data, "on_above_v", 100, 1, 400, prefix),
+    }
+
+
+def _read(path):
+    try:
+        if os.stat(path)[6] > LIMIT:
+            raise ConfigError("is longer than %d bytes" % LIMIT)
+        with open(path, "rb") as file:
             return file.read()
     except OSError:
-        raise ConfigError("mqtt.tls is true, but %s is not on the board" % CA_PATH)
+        raise Missing("not found: copy it to the board, next to main.py")
+
+
+def _read_ca(crc):
+    for name in (CA_PATH, CA_PATH + ".new"):  # the second: the power went just after the configuration was saved
+        try:
+            if os.stat(name)[6] > LIMIT:
+                raise ConfigError("mqtt.tls: %s is too big for one certificate" % CA_PATH)
+            with open(name, "rb") as file:
+                ca = file.read()
+        except OSError:
+            continue
+        if not crc:
+            return ca
+        if _crc(ca) == crc:
+            if name != CA_PATH:
+                _rename(name, CA_PATH)
+            return ca
+    if crc:
+        raise ConfigError("mqtt.tls is true, but ca.der is missing or damaged")
+    raise ConfigError("mqtt.tls is true, but %s is not on the board" % CA_PATH)
+
+
+def _crc(data):
+    return "%08x" % (binascii.crc32(data) & 0xFFFFFFFF)
+
+
+def _write(name, data):
+    with open(name, "wb") as file:
+        file.write(data)
+
+
+def _rename(old, new):
+    try:
+        os.rename(old, new)
+    except OSError:  # found under its old name too
+        pass
+
+
+def _remove(name):
+    try:
+        os.remove(name)
+    except OSError:
+        pass
