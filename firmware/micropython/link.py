@@ -10,6 +10,7 @@ would leave a board hanging in a cellar:
 """
 
 import errno
+import socket
 import time
 
 from umqtt.simple import MQTTClient, MQTTException
@@ -33,7 +34,11 @@ class LinkError(OSError):
 
 
 class Refused(LinkError):
-    """The broker answered, with a refusal."""
+    """The broker answered, with a refusal; code is that of the CONNACK (4 and 5: the credential), 128 of a SUBACK."""
+
+    def __init__(self, text, code):
+        super().__init__(text)
+        self.code = code
 
 
 class Channel:
@@ -51,13 +56,13 @@ class Channel:
         self.unanswered = None  # when the oldest ping without an answer was sent
         self.begin()
 
-    def begin(self):
+    def begin(self, timeout_ms=None):
         """Start one operation. What an interrupted one left unsent is no whole packet, so it is dropped."""
         self._out = bytearray()
-        self._start_clock()
+        self._start_clock(timeout_ms)
 
-    def _start_clock(self):
-        self._until = time.ticks_add(time.ticks_ms(), self._timeout_ms)
+    def _start_clock(self, timeout_ms=None):
+        self._until = time.ticks_add(time.ticks_ms(), timeout_ms or self._timeout_ms)
 
     def setblocking(self, flag):
         self._wait = flag
@@ -147,9 +152,11 @@ class Channel:
 class Link:
     """The connection of one device: connect(), then publish() and poll() until one of them raises OSError."""
 
-    def __init__(self, settings, on_message):
+    def __init__(self, settings, keys, on_message):
         self._settings = settings
+        self._keys = keys  # whoever knows the password of the moment
         self._on_message = on_message
+        self._address = None  # the broker's, when it was last found
         self._tls = _tls_context(settings.ca) if settings.tls else None
         # A ping goes out each third of the keepalive; one left without an answer for two thirds is the end.
         # So a link that died without a word is noticed in one keepalive, before the broker sends the will.
@@ -175,10 +182,10 @@ class Link:
         # The port always explicit: with a truthy ssl umqtt would take 0 for 8883.
         self._client = MQTTClient(
             name,
-            self._settings.host,
+            self._find(),
             self._settings.port,
             user=name,
-            password=self._settings.password.encode(),
+            password=self._keys.password.encode(),
             keepalive=self._settings.keepalive_s,
             ssl=self,
         )
@@ -192,22 +199,31 @@ class Link:
         self.connected = True
         self._pinged = time.ticks_ms()
 
+    def _find(self):
+        """The broker's address. Where the name cannot be resolved now it is most likely still where it was."""
+        try:
+            self._address = socket.getaddrinfo(self._settings.host, self._settings.port)[0][-1]
+        except OSError as error:
+            if self._address is None:
+                raise LinkError("cannot find %s (%s)" % (self._settings.host, error))
+        return self._address[0]
+
     def wrap_socket(self, raw, server_hostname=None):
-        """What umqtt calls on its ssl= object once TCP is up."""
+        """What umqtt calls on its ssl= object once TCP is up; the certificate is for the name, not the address."""
         raw.settimeout(self._timeout_ms / 1000)
         stream = raw
         if self._tls:
             try:
-                stream = self._tls.wrap_socket(raw, server_hostname=server_hostname)
+                stream = self._tls.wrap_socket(raw, server_hostname=self._settings.host)
             except ValueError as error:  # Mbed TLS on a certificate's dates, and a board that starts in 2000
                 raise LinkError("certificate not accepted: %s" % error)
         self._channel = Channel(raw, stream, self._timeout_ms)
         return self._channel
 
-    def publish(self, topic, payload, retain=False, qos=0):
-        """Send a message; with QoS 1, return when the broker has it."""
+    def publish(self, topic, payload, retain=False, qos=0, timeout_ms=None):
+        """Send a message; with QoS 1, return when the broker has it. timeout_ms: a deadline shorter than the usual."""
         self._fresh_id()
-        self._run(self._client.publish, topic, payload, retain, qos)
+        self._run(self._client.publish, topic, payload, retain, qos, timeout_ms=timeout_ms)
 
     def subscribe(self, topic):
         """Subscribe with QoS 0; Refused when the broker says no."""
@@ -258,13 +274,13 @@ class Link:
         if self._client.pid >= 65535:
             self._client.pid = 0
 
-    def _run(self, operation, *args):
+    def _run(self, operation, *args, timeout_ms=None):
         """Run one operation of umqtt within its deadline; whatever goes wrong is an OSError."""
         if self._client is None:
             raise LinkError("not connected")
         try:
             if self._channel:
-                self._channel.begin()
+                self._channel.begin(timeout_ms)
             result = operation(*args)
             self._channel.flush()
             return result
@@ -272,7 +288,7 @@ class Link:
             raise
         except MQTTException as error:
             code = error.args[0]
-            raise Refused("refused by the broker: %s (code %s)" % (REFUSED.get(code, "unknown"), code))
+            raise Refused("refused by the broker: %s (code %s)" % (REFUSED.get(code, "unknown"), code), code)
         except Exception as error:  # IndexError, TypeError, AssertionError: what umqtt makes of a broken stream
             raise LinkError("broken stream (%s)" % type(error).__name__)
         except BaseException:  # Ctrl-C between two bytes: what comes next would be read as the rest of this packet

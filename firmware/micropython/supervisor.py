@@ -25,7 +25,7 @@ class Supervisor:
         self._config = config
         self._board = Board()
         self._wifi = Wifi(config.ssid, config.wifi_password, self._log)
-        self._link = Link(config, self._on_message)
+        self._link = Link(config, config, self._on_message)
         self._status_topic = payloads.topic(config.device_id, "status")
         self._command_topic = payloads.topic(config.device_id, "command")
         self._heartbeat_topic = payloads.topic(config.device_id, "heartbeat")

@@ -13,10 +13,23 @@ _CLOSE = 4  # MP_STREAM_CLOSE
 default_timeout = None  # for a umqtt that cannot be told one, see run.py
 
 
+def getaddrinfo(host, port, *args):
+    """As the ESP32 gives it: an address is (dotted quad, port)."""
+    found = []
+    for family, kind, proto, name, address in usocket.getaddrinfo(host, port, *args):
+        if family == usocket.AF_INET:
+            quad = ".".join(str(byte) for byte in usocket.sockaddr(address)[1])
+            found.append((family, kind, proto, name, (quad, port)))
+    return found
+
+
+def _native(address):
+    return usocket.getaddrinfo(address[0], address[1])[0][-1] if isinstance(address, tuple) else address
+
+
 class socket(io.IOBase):  # an io.IOBase, so that tls.SSLContext.wrap_socket() takes it
     def __init__(self, *args):
         self._socket = usocket.socket(*args)
-        self.connect = self._socket.connect
         self.read = self._socket.read
         self.recv = self._socket.recv
         self.send = self._socket.send
@@ -24,6 +37,12 @@ class socket(io.IOBase):  # an io.IOBase, so that tls.SSLContext.wrap_socket() t
         self.close = self._socket.close
         if default_timeout is not None:
             self.settimeout(default_timeout)
+
+    def connect(self, address):
+        self._socket.connect(_native(address))
+
+    def bind(self, address):
+        self._socket.bind(_native(address))
 
     def setblocking(self, flag):
         self._socket.setblocking(True)

@@ -57,7 +57,7 @@ def idle(link):
     link.disconnect()
 
 
-link = Link(Config, lambda topic, payload: seen.append((topic.decode(), len(payload))))
+link = Link(Config, Config, lambda topic, payload: seen.append((topic.decode(), len(payload))))
 began = time.ticks_ms()
 result = {"step": "connect"}
 try:
