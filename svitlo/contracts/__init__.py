@@ -3,6 +3,7 @@
 from svitlo.contracts import topics
 from svitlo.contracts.errors import ContractError, Malformed, PayloadError, TopicError
 from svitlo.contracts.payloads import (
+    CHUNK_BYTES,
     MAX_PAYLOAD,
     Area,
     Cause,
@@ -27,6 +28,8 @@ from svitlo.contracts.payloads import (
     Planned,
     PowerEvent,
     PowerState,
+    Report,
+    ReportState,
     ResetCause,
     ServiceStatus,
     SiteState,
@@ -34,10 +37,12 @@ from svitlo.contracts.payloads import (
     decode_as,
     decode_device,
     encode,
+    update_chunk,
 )
 from svitlo.contracts.topics import DeviceChannel, SiteChannel, is_slug
 
 __all__ = [
+    "CHUNK_BYTES",
     "MAX_PAYLOAD",
     "Area",
     "Cause",
@@ -66,6 +71,8 @@ __all__ = [
     "Planned",
     "PowerEvent",
     "PowerState",
+    "Report",
+    "ReportState",
     "ResetCause",
     "ServiceStatus",
     "SiteChannel",
@@ -77,4 +84,5 @@ __all__ = [
     "encode",
     "is_slug",
     "topics",
+    "update_chunk",
 ]

@@ -20,6 +20,8 @@ from svitlo.contracts.topics import DeviceChannel
 
 MAX_PAYLOAD = 1024
 """Bytes a device's payload may have."""
+CHUNK_BYTES = 960
+"""Bytes of a bundle in one message; with its head and topic it is one segment of TCP."""
 
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 BigCount = Annotated[int, Meta(ge=0, le=2**53)]
@@ -27,6 +29,8 @@ BigCount = Annotated[int, Meta(ge=0, le=2**53)]
 Boot = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z-]{1,32}\Z", max_length=32)]
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 Word = Annotated[str, Meta(max_length=32, pattern=r"^[^\x00-\x1f]*\Z")]
+OrderId = Annotated[str, Meta(pattern=r"^[0-9a-z-]{1,36}\Z", max_length=36)]
+Hex32 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", max_length=64)]
 Uptime = Annotated[int, Meta(ge=0, le=20 * 366 * 86_400)]
 
 
@@ -142,6 +146,18 @@ class CommandWord(StrEnum):
     IDENTIFY = "identify"
     REBOOT = "reboot"
     UPDATE = "update"
+    ROTATE = "rotate"
+
+
+class ReportState(StrEnum):
+    """How far a board has come with an order; the last three are its last word on it."""
+
+    ACCEPTED = "accepted"
+    LOADING = "loading"
+    STORED = "stored"
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
 
 
 class Heartbeat(Struct, frozen=True, kw_only=True, gc=False):
@@ -191,10 +207,32 @@ class Journal(Struct, frozen=True, kw_only=True):
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """An order to a device."""
+    """An order to a device.
+
+    `order` is what its reports refer to, `serial` Unix milliseconds. `size` and `sha256` are of the bundle that the
+    device shall load, `mac` is made by `svitlo.firmware.sign`.
+    """
 
     v: Literal[1] = 1
     command: CommandWord
+    order: OrderId | msgspec.UnsetType = msgspec.UNSET
+    serial: BigCount | msgspec.UnsetType = msgspec.UNSET
+    version: Word | msgspec.UnsetType = msgspec.UNSET
+    size: Count | msgspec.UnsetType = msgspec.UNSET
+    sha256: Hex32 | msgspec.UnsetType = msgspec.UNSET
+    password: Annotated[str, Meta(max_length=64)] | msgspec.UnsetType = msgspec.UNSET
+    mac: Hex32 | msgspec.UnsetType = msgspec.UNSET
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """What became of an order; `offset` is that of the next bytes the device wants, with `loading`."""
+
+    v: Literal[1]
+    boot: Boot
+    order: OrderId
+    state: ReportState
+    offset: Count | None = None
+    text: Annotated[str, Meta(max_length=120, pattern=r"^[^\x00-\x1f]*\Z")] | None = None
 
 
 class DeviceTally(Struct, frozen=True, kw_only=True):
@@ -307,7 +345,7 @@ class _Versioned(Struct):
     v: Any = None
 
 
-DevicePayload = Heartbeat | DeviceStatus | Journal | Command
+DevicePayload = Heartbeat | DeviceStatus | Journal | Report | Command
 T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder()
@@ -324,8 +362,10 @@ _DEVICE_DECODERS: dict[DeviceChannel, Callable[[bytes], DevicePayload]] = {
     DeviceChannel.HEARTBEAT: decode_heartbeat_unchecked,
     DeviceChannel.STATUS: _decoder_of(DeviceStatus),
     DeviceChannel.JOURNAL: _decoder_of(Journal),
+    DeviceChannel.REPORT: _decoder_of(Report),
     DeviceChannel.COMMAND: _decoder_of(Command),
 }
+"""`update` is not among them: it carries bytes."""
 
 
 def encode(payload: Struct) -> bytes:
@@ -340,7 +380,15 @@ def decode_device(channel: DeviceChannel, payload: bytes) -> DevicePayload:
     """
     if len(payload) > MAX_PAYLOAD:
         raise PayloadError(Malformed.OVERSIZE, f"{len(payload)} bytes, at most {MAX_PAYLOAD}")
-    return _decode(_DEVICE_DECODERS[channel], payload)
+    decode = _DEVICE_DECODERS.get(channel)
+    if decode is None:
+        raise PayloadError(Malformed.CONTENT, f"{channel.value} carries bytes, not a payload to decode")
+    return _decode(decode, payload)
+
+
+def update_chunk(data: bytes, offset: int) -> bytes:
+    """One message on `update`: the offset (4 bytes, big endian), then up to `CHUNK_BYTES` of `data` from there."""
+    return offset.to_bytes(4, "big") + data[offset : offset + CHUNK_BYTES]
 
 
 def decode_as(model: type[T], payload: bytes) -> T:

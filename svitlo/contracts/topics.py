@@ -20,12 +20,14 @@ _SLUG = re.compile(r"[a-z0-9-]{1,48}")
 
 
 class DeviceChannel(StrEnum):
-    """The last level of a device's topic."""
+    """The last level of a device's topic. `UPDATE` is binary, the others are JSON."""
 
     HEARTBEAT = "heartbeat"
     STATUS = "status"
     JOURNAL = "journal"
+    REPORT = "report"
     COMMAND = "command"
+    UPDATE = "update"
 
 
 class SiteChannel(StrEnum):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from svitlo.accounts.seed import write_seed
 from svitlo.errors import StackError
+from svitlo.share import shared
 from svitlo.stack import system_user
-from svitlo.stack.share import shared
 
 _PLACES = (
     "/usr/lib/*/mosquitto_dynamic_security.so",

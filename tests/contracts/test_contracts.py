@@ -10,6 +10,7 @@ import pytest
 
 from svitlo.contracts import (
     MAX_PAYLOAD,
+    CommandWord,
     DeviceChannel,
     Malformed,
     PayloadError,
@@ -23,7 +24,7 @@ from svitlo.contracts import (
     encode,
     topics,
 )
-from svitlo.contracts.payloads import Command, DeviceStatus, Heartbeat, Journal
+from svitlo.contracts.payloads import Command, DeviceStatus, Heartbeat, Journal, Report
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -36,6 +37,12 @@ MODELS: dict[str, type[Any]] = {
     "status_last_gasp": DeviceStatus,
     "journal": Journal,
     "command": Command,
+    "command_identify": Command,
+    "command_update": Command,
+    "command_rotate": Command,
+    "report_done": Report,
+    "report_loading": Report,
+    "report_refused": Report,
     "site_state": SiteState,
     "event_power_lost": PowerEvent,
     "event_power_restored": PowerEvent,
@@ -74,6 +81,45 @@ def test_unknown_fields_are_ignored() -> None:
     assert decode_device(DeviceChannel.HEARTBEAT, changed(colour="green", nested={"a": [1]})) == decode_device(
         DeviceChannel.HEARTBEAT, GOOD
     )
+
+
+REPORT = (GOLDEN / "report_loading.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"order": "a order"},
+        {"order": "UPPER"},
+        {"order": "a" * 37},
+        {"order": ""},
+        {"state": "thinking"},
+        {"offset": -1},
+        {"offset": 1.5},
+        {"text": "x" * 121},
+        {"text": "two\nlines"},
+        {"boot": None},
+    ],
+)
+def test_a_report_that_breaks_the_contract_is_refused(broken: dict[str, Any]) -> None:
+    assert decode_device(DeviceChannel.REPORT, REPORT) == decode_as(Report, REPORT)
+    with pytest.raises(PayloadError):
+        decode_device(DeviceChannel.REPORT, json.dumps(json.loads(REPORT) | broken).encode())
+
+
+def test_an_order_without_an_id_says_no_more_than_its_word() -> None:
+    assert json.loads(encode(Command(command=CommandWord.REBOOT))) == {"v": 1, "command": "reboot"}
+
+
+def test_the_longest_order_fits_into_a_payload() -> None:
+    words: dict[str, Any] = {"order": "a" * 36, "version": "9" * 32, "sha256": "f" * 64, "mac": "f" * 64, "password": "p" * 64}
+    command = Command(command=CommandWord.UPDATE, serial=2**53, size=2**31 - 1, **words)
+    assert len(encode(command)) <= MAX_PAYLOAD
+
+
+def test_what_is_on_the_update_topic_is_never_decoded() -> None:
+    with pytest.raises(PayloadError, match="carries bytes"):
+        decode_device(DeviceChannel.UPDATE, b"{}")
 
 
 def test_an_unknown_reset_cause_is_unknown_and_no_reason_to_lose_the_heartbeat() -> None:
@@ -118,7 +164,7 @@ def test_an_unknown_reset_cause_is_unknown_and_no_reason_to_lose_the_heartbeat()
         (b" " * 1_000_000, Malformed.OVERSIZE),
     ],
 )
-@pytest.mark.parametrize("channel", [DeviceChannel.HEARTBEAT, DeviceChannel.STATUS, DeviceChannel.JOURNAL])
+@pytest.mark.parametrize("channel", [channel for channel in DeviceChannel if channel is not DeviceChannel.UPDATE])
 def test_garbage_is_refused_with_its_reason(channel: DeviceChannel, payload: bytes, reason: Malformed) -> None:
     with pytest.raises(PayloadError) as caught:
         decode_device(channel, payload)

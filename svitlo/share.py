@@ -6,7 +6,7 @@ from pathlib import Path
 
 from svitlo.errors import StackError
 
-_PACKAGE = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
 
 
 def shared(*parts: str) -> Path:
