@@ -1,22 +1,31 @@
-"""The board itself: which boot this is, how it began, how long it runs, and its watchdog."""
+"""The board itself: which boot this is, how it began, how long it runs, its clock and its watchdog."""
 
 import binascii
 import gc
 import os
+import struct
 import sys
 import time
 
 import machine
+import store
 
-BOOTS_PATH = "boots"
+BOOTS = "boots"
 WATCHDOG_MS = 60_000
 EPOCH_2000 = 946_684_800  # the ESP32 counts seconds from 2000, the contract from 1970
 CLOCK_SET = 1_735_689_600  # 2025-01-01: a clock that shows less was never set
+NTP_TIMEOUT_S = 2
+NTP_FIRST_MS = 60_000  # then twice as long each time, up to
+NTP_LAST_MS = 3_600_000
+NTP_DAILY_MS = 86_400_000
+COOKIE = "<4sIII"  # magic, boots, era, the clock when the era began; then their CRC32
+MAGIC = b"svt1"
 
 # reset_cause() has no word of its own for a brown-out (it reads as power on) nor for a panic (hard).
 RESET_CAUSES = (
     ("PWRON_RESET", "power_on"),
     ("BROWNOUT_RESET", "brownout"),
+    ("BROWN_OUT_RESET", "brownout"),
     ("HARD_RESET", "hard"),
     ("WDT_RESET", "watchdog"),
     ("DEEPSLEEP_RESET", "deepsleep"),
@@ -25,17 +34,18 @@ RESET_CAUSES = (
 
 
 class Board:
-    """One boot of one board."""
+    """One boot of one board. `era` names the time since power came, whatever resets it saw."""
 
-    FIRMWARE = "0.1.0"
+    FIRMWARE = "1.0.0"
 
     def __init__(self):
         self._last = time.ticks_ms()
         self.uptime_ms = 0
         self.boot = binascii.hexlify(os.urandom(4)).decode()
-        self.boots = _count_boot()
-        self.reset_cause = _reset_cause()
         self._watchdog = None
+        self._ntp_pause = NTP_FIRST_MS
+        self._ntp_next = 0
+        self._begin()
 
     def tick(self):
         """Move the uptime on. ticks_ms wraps after 12.4 days, so it is added up in steps."""
@@ -66,50 +76,102 @@ class Board:
         return gc.mem_free()
 
     def epoch(self):
-        """Seconds since 1970, or None until the clock is set."""
+        """Seconds since 1970, or None until the clock is set. It goes on through every reset but a loss of power."""
         now = int(time.time())
         if time.gmtime(0)[0] == 2000:
             now += EPOCH_2000
         return now if now >= CLOCK_SET else None
 
-    def set_clock(self):
-        """Ask NTP once, where the port has it; True when the clock is set. Nothing depends on it."""
-        if sys.platform == "esp32" and self.epoch() is None:
-            try:
-                import ntptime
+    def age_s(self):
+        """Seconds of this era: since the power came, whatever the clock was set to meanwhile."""
+        return max(int(time.time()) - self._base, 0)
 
-                ntptime.settime()
-            except Exception:  # OSError, OverflowError, ImportError: the next hour will do
-                return False
+    def set_clock(self):
+        """Ask NTP when it is time to, for 2 s at most; True when the clock is set. Nothing depends on it.
+
+        To be called often, and only while the link is up: it counts the pauses itself.
+        """
+        self.tick()
+        if sys.platform == "esp32" and self.uptime_ms >= self._ntp_next:
+            before, since = int(time.time()), self.uptime_ms
+            done = _ask_ntp()
+            self.tick()
+            if done:
+                # What the clock jumped is no time that passed.
+                jump = int(time.time()) - before - (self.uptime_ms - since) // 1000
+                self._base += jump
+                self._remember()
+                self._ntp_pause = NTP_FIRST_MS
+                self._ntp_next = self.uptime_ms + NTP_DAILY_MS
+            else:
+                self._ntp_next = self.uptime_ms + self._ntp_pause
+                self._ntp_pause = min(self._ntp_pause * 2, NTP_LAST_MS)
         return self.epoch() is not None
 
+    def _begin(self):
+        """Count the boot, and tell a loss of power from a reset.
 
-def _count_boot():
-    """This boot's number. A file cut short by a power cut starts the count again, it stops nothing."""
+        RTC memory outlives every reset but a loss of power. It says when the power was gone where the register does
+        not (some boards read a cold start as a watchdog reset), and the count where the flash lost it.
+        """
+        flash = _stored_boots()
+        boots, era, base = _cookie()
+        cold = era is None or boots < flash  # a count behind the flash is not of the last boot
+        self.boots = max(flash, boots) + 1
+        if self.boots > 1_000_000_000:
+            self.boots = 1
+        if not store.write(BOOTS, str(self.boots).encode()):
+            print("cannot store the boot count: the flash is full or fails")
+        self.reset_cause = _reset_cause()
+        if cold and self.reset_cause in ("watchdog", "hard", "unknown"):
+            self.reset_cause = "power_on"
+        now = int(time.time())
+        if cold or self.reset_cause in ("power_on", "brownout") or now < base:
+            era, base = struct.unpack("<I", os.urandom(4))[0], now
+        self.era = era
+        self._base = base
+        self._remember()
+
+    def _remember(self):
+        try:
+            cookie = struct.pack(COOKIE, MAGIC, self.boots, self.era, max(self._base, 0))
+            machine.RTC().memory(cookie + struct.pack("<I", binascii.crc32(cookie)))
+        except Exception as error:
+            print("no RTC memory:", error)
+
+
+def _stored_boots():
     try:
-        with open(BOOTS_PATH) as file:
-            boots = int(file.read(12)) + 1
-    except (OSError, ValueError):
-        boots = 1
-    if not 1 <= boots <= 1_000_000_000:
-        boots = 1
+        boots = int(store.read(BOOTS) or b"0")
+    except ValueError:
+        return 0
+    return boots if 0 <= boots <= 1_000_000_000 else 0
+
+
+def _cookie():
+    """What RTC memory holds: boots, era and base; 0, None, 0 when it is empty or noise."""
     try:
-        with open(BOOTS_PATH + ".new", "w") as file:
-            file.write(str(boots))
-        os.rename(BOOTS_PATH + ".new", BOOTS_PATH)
-    except OSError as error:
-        print("cannot store the boot count:", error)
-    return boots
+        data = bytes(machine.RTC().memory())
+        magic, boots, era, base, crc = struct.unpack(COOKIE + "I", data)
+        if magic == MAGIC and crc == binascii.crc32(data[:-4]):
+            return boots, era, base
+    except Exception:  # ValueError: another length; others: a port without such memory
+        pass
+    return 0, None, 0
 
 
 def _reset_cause():
     code = machine.reset_cause()
     names = [name for constant, name in RESET_CAUSES if getattr(machine, constant, None) == code]
-    cause = names[0] if names else "unknown"
-    # Some boards read a cold start as a watchdog reset. RTC memory outlives every reset but a loss of power,
-    # so an empty one means the power was gone, whatever the register says.
-    memory = machine.RTC()
-    if cause in ("watchdog", "hard", "unknown") and memory.memory() == b"":
-        cause = "power_on"
-    memory.memory(b"svitlo")
-    return cause
+    return names[0] if names else "unknown"
+
+
+def _ask_ntp():
+    try:
+        import ntptime
+
+        ntptime.timeout = NTP_TIMEOUT_S
+        ntptime.settime()
+        return True
+    except Exception:  # OSError, OverflowError, ImportError
+        return False
