@@ -97,7 +97,8 @@ class Journal:
             used = [other[4] for other in kept]
             slot = next(slot for slot in range(SLOTS) if slot not in used)
         else:
-            least = _least([*kept, entry])
+            kept.append(entry)
+            least = _least(kept)
             if least is entry:
                 return
             slot = least[4]
