@@ -7,8 +7,11 @@ import gc
 import sys
 
 import machine
+import shim_flash
 import socket
 from umqtt import simple
+
+shim_flash.fit()
 
 
 def fit_umqtt():
