@@ -226,7 +226,7 @@ def _mains(data):
     mains = {
         "kind": _choice(data, "kind", None, ("gpio", "adc"), prefix),
         "pin": _pin(data, "pin", prefix),
-        "debounce_ms": _number(data, "debounce_ms", 60, 10, 10_000, prefix),
+        "debounce_ms": _number(data, "debounce_ms", 60, 20, 2000, prefix),
     }
     if mains["kind"] == "adc":
         mains["lost_below_mv"] = _number(data, "lost_below_mv", None, 1, 5000, prefix)
