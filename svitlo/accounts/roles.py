@@ -48,14 +48,17 @@ class Account:
         return [{"acltype": right.value, "topic": topic, "allow": True, "priority": 0} for right, topic in rights]
 
 
+_SAID = (DeviceChannel.HEARTBEAT, DeviceChannel.STATUS, DeviceChannel.JOURNAL)
+_ORDERED = (DeviceChannel.COMMAND, DeviceChannel.UPDATE)
+
+
 def device_account(device_id: str, generation: int) -> Account:
-    """A board: writes its own heartbeat, status and journal; reads its own status and command."""
-    own = {channel: topics.device(device_id, channel) for channel in DeviceChannel}
+    """A board: says how it is and what became of its orders; reads its own status, orders and updates."""
     return Account(
         username=device_id,
         generation=generation,
-        publish=(own[DeviceChannel.HEARTBEAT], own[DeviceChannel.STATUS], own[DeviceChannel.JOURNAL]),
-        subscribe=(own[DeviceChannel.STATUS], own[DeviceChannel.COMMAND]),
+        publish=tuple(topics.device(device_id, channel) for channel in (*_SAID, DeviceChannel.REPORT)),
+        subscribe=tuple(topics.device(device_id, channel) for channel in (DeviceChannel.STATUS, *_ORDERED)),
         client_id=device_id,
     )
 
@@ -76,13 +79,14 @@ def integrator_account(name: str, generation: int) -> Account:
     )
 
 
-_DEVICES = tuple(
-    topics.device("+", channel) for channel in (DeviceChannel.HEARTBEAT, DeviceChannel.STATUS, DeviceChannel.JOURNAL)
-)
+_DEVICES = tuple(topics.device("+", channel) for channel in _SAID)
 
 # For each service what it publishes, then what it subscribes to.
 _SERVICE_RIGHTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "ingest": ((topics.device("+", DeviceChannel.COMMAND),), _DEVICES),
+    "ingest": (
+        tuple(topics.device("+", channel) for channel in _ORDERED),
+        (*_DEVICES, topics.device("+", DeviceChannel.REPORT)),
+    ),
     "detector": (
         (
             *(topics.site("+", channel) for channel in SiteChannel),

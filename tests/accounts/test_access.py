@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import aiomqtt
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import text
 
 from svitlo import registry
 from svitlo.accounts.dynsec import DynamicSecurity
+from svitlo.accounts.roles import Account
 from svitlo.accounts.sync import SyncReport, sync_accounts, wanted_accounts
 from svitlo.db.session import Database
 from svitlo.settings import BrokerAddress
@@ -112,7 +114,7 @@ async def reaches(where: BrokerAddress, broker: Broker, topic: str) -> bool:
         await asyncio.gather(watcher, return_exceptions=True)
 
 
-@pytest.mark.parametrize("channel", ["heartbeat", "status", "journal"])
+@pytest.mark.parametrize("channel", ["heartbeat", "status", "journal", "report"])
 async def test_a_device_writes_its_own_topics(house: Database, broker: Broker, channel: str) -> None:
     assert await reaches(address(broker, "board-1"), broker, f"svitlo/devices/board-1/{channel}")
 
@@ -122,7 +124,9 @@ async def test_a_device_writes_its_own_topics(house: Database, broker: Broker, c
     [
         "svitlo/devices/board-2/heartbeat",
         "svitlo/devices/board-2/status",
+        "svitlo/devices/board-2/report",
         "svitlo/devices/board-1/command",
+        "svitlo/devices/board-1/update",
         "svitlo/sites/home/power",
         "svitlo/services/detector/1",
         "svitlo/other",
@@ -132,8 +136,10 @@ async def test_a_device_writes_nothing_else(house: Database, broker: Broker, top
     assert not await reaches(address(broker, "board-1"), broker, topic)
 
 
-@pytest.mark.parametrize("channel", ["status", "command"])
-async def test_a_device_reads_its_own_status_and_commands(house: Database, broker: Broker, channel: str) -> None:
+@pytest.mark.parametrize("channel", ["status", "command", "update"])
+async def test_a_device_reads_its_own_status_commands_and_updates(
+    house: Database, broker: Broker, channel: str
+) -> None:
     topic = f"svitlo/devices/board-1/{channel}"
     assert await heard_by(address(broker, "board-1"), topic, broker, topic)
 
@@ -143,6 +149,10 @@ async def test_a_device_reads_its_own_status_and_commands(house: Database, broke
     [
         ("svitlo/devices/board-2/status", "svitlo/devices/board-2/status"),
         ("svitlo/devices/board-2/heartbeat", "svitlo/devices/board-2/heartbeat"),
+        ("svitlo/devices/board-2/command", "svitlo/devices/board-2/command"),
+        ("svitlo/devices/board-2/update", "svitlo/devices/board-2/update"),
+        ("svitlo/devices/+/update", "svitlo/devices/board-2/update"),
+        ("svitlo/devices/board-1/report", "svitlo/devices/board-1/report"),
         ("svitlo/devices/+/status", "svitlo/devices/board-2/status"),
         ("svitlo/#", "svitlo/sites/home/power"),
         ("#", "svitlo/sites/home/power"),
@@ -151,6 +161,42 @@ async def test_a_device_reads_its_own_status_and_commands(house: Database, broke
 )
 async def test_a_device_reads_nothing_else(house: Database, broker: Broker, subscription: str, topic: str) -> None:
     assert not await heard_by(address(broker, "board-1"), subscription, broker, topic)
+
+
+async def test_ingest_orders_every_board_and_reads_every_report(house: Database, broker: Broker) -> None:
+    ingest = address(broker, "svitlo.ingest")
+    for channel in ("command", "update"):
+        assert await reaches(ingest, broker, f"svitlo/devices/board-1/{channel}")
+    for channel in ("report", "status", "heartbeat"):
+        assert not await reaches(ingest, broker, f"svitlo/devices/board-1/{channel}")
+    board, topic = address(broker, "board-1"), "svitlo/devices/board-1/report"
+    assert await hears_from(board, ingest, "svitlo/devices/+/report", topic)
+    for other in ("svitlo.detector", "svitlo.notifier", "svitlo.api", "key.assistant", "board-2"):
+        assert not await hears_from(board, address(broker, other), "svitlo/devices/+/report", topic)
+
+
+async def test_an_installation_from_before_gets_the_new_rights_and_nobody_is_cut_off(
+    house: Database, broker: Broker
+) -> None:
+    async with house.transaction() as session:
+        wanted = await wanted_accounts(session)
+
+    def before(account: Account) -> Account:
+        return replace(
+            account,
+            publish=tuple(topic for topic in account.publish if not topic.endswith(("/report", "/update"))),
+            subscribe=tuple(topic for topic in account.subscribe if not topic.endswith(("/report", "/update"))),
+        )
+
+    async with DynamicSecurity.connect(address(broker, "svitlo.admin"), admin_password()) as plugin:
+        assert (await sync_accounts(plugin, [before(account) for account in wanted], SECRET)).changed == 3
+    topic = "svitlo/devices/board-1/report"
+    assert not await hears_from(address(broker, "board-1"), address(broker, "svitlo.ingest"), topic, topic)
+    async with client(address(broker, "board-1")) as board:
+        assert (await sync(broker, house)).changed == 3
+        assert not await sync(broker, house)
+        await board.publish("svitlo/devices/board-1/heartbeat", b"{}", qos=1)
+    assert await hears_from(address(broker, "board-1"), address(broker, "svitlo.ingest"), topic, topic)
 
 
 async def test_an_integrator_reads_sites_and_home_assistant_and_nothing_else(house: Database, broker: Broker) -> None:
