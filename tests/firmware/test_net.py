@@ -31,7 +31,7 @@ def test_wifi_is_asked_once(scripts: Scripts) -> None:
 
 
 def test_wifi_that_does_not_come_is_started_over(scripts: Scripts) -> None:
-    calls = [call for call in scripts.run("net", "slow", 50)["calls"] if not call.startswith("reconnects")]
+    calls = [call for call in scripts.run("net", "slow", 12)["calls"] if not call.startswith("reconnects")]
 
     assert calls[:6] == ["active True", "connect home", "disconnect", "active False", "active True", "connect home"]
 
