@@ -6,6 +6,7 @@ reset_cause() gives; without it, the power came on. world/rtc_memory is the RTC 
 
 import os
 
+import shim_watchdog
 from shim_pins import ADC, UART, Pin  # noqa: F401
 from shim_watchdog import WDT  # noqa: F401
 from umachine import *  # noqa: F403
@@ -28,6 +29,7 @@ def reset_cause():
 def reset():
     global _cause
     _cause = HARD_RESET
+    shim_watchdog.disarm()
     raise Restart
 
 

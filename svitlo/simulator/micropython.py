@@ -16,7 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 UMQTT_DIR_VARIABLE = "SVITLO_UMQTT_DIR"
 UMQTT_PACKAGE = "micropython-umqtt.simple"
@@ -27,6 +27,8 @@ Reset = Literal["power_on", "hard", "watchdog", "deepsleep", "soft"]
 RESET_CODES: dict[Reset, int] = {"power_on": 1, "hard": 2, "watchdog": 3, "deepsleep": 4, "soft": 5}
 """What the ESP32's machine.reset_cause() answers for each way a boot can begin."""
 
+BITTEN = Path("world", "bitten")
+"""What firmware/unix/shim_watchdog.py leaves in a board's directory when it bites."""
 
 _RUN = "import sys, micropython_unix; sys.exit(micropython_unix.main())"
 
@@ -51,7 +53,8 @@ class MicroPythonBoard:
     """One board. Its directory is its flash: configuration, boot counter and console log stay there.
 
     TLS is on when ca_path is given (PEM or DER: the authority that signed the broker's certificate). heap is
-    MicroPython's heap; 56wk is what an ESP32 has, scaled to this machine's word size.
+    MicroPython's heap; 56wk is what an ESP32 has, scaled to this machine's word size. modules is the folder the
+    firmware is imported from, script what starts it; by default the sources, and firmware/unix/run.py. more goes into config.json (pins, mains, ...).
     """
 
     def __init__(
@@ -67,12 +70,17 @@ class MicroPythonBoard:
         keepalive_s: int = 10,
         ca_path: Path | None = None,
         heap: str = "56wk",
+        modules: Path | None = None,
+        script: Path | None = None,
+        more: dict[str, Any] | None = None,
     ) -> None:
         self.directory = directory
         self.device_id = device_id
         self.log_path = directory / "board.log"
         self._umqtt = umqtt
         self._heap = heap
+        self._modules = modules
+        self._script = script
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
         config = {
@@ -83,6 +91,7 @@ class MicroPythonBoard:
             "wifi": {"ssid": "desktop", "password": ""},
             "interval_s": interval_s,
             "keepalive_s": keepalive_s,
+            **(more or {}),
         }
         _write_private(directory / "config.json", json.dumps(config).encode())
         if ca_path is not None:
@@ -121,12 +130,13 @@ class MicroPythonBoard:
         """Begin a boot. reset is what the board will give as its cause."""
         if self.running:
             raise RuntimeError(f"board {self.device_id} is running already")
+        (self.directory / BITTEN).unlink(missing_ok=True)
         self.world("reset_cause", None if reset == "power_on" else RESET_CODES[reset])
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                interpreter(self._heap, firmware_path() / "unix" / "run.py"),
+                interpreter(self._heap, self._script or firmware_path() / "unix" / "run.py"),
                 cwd=self.directory,
-                env=environment(self._umqtt),
+                env=environment(self._umqtt, self._modules),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -167,6 +177,16 @@ class MicroPythonBoard:
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"board {self.device_id} did not end within {timeout_s:g} s") from None
 
+    def restart_after_bite(self, timeout_s: float = 90) -> None:
+        """Wait until the watchdog has bitten, and begin the boot that follows on a chip.
+
+        Raises TimeoutError if it does not bite in time, RuntimeError if the board ended otherwise.
+        """
+        code = self.wait(timeout_s)
+        if not (self.directory / BITTEN).exists():
+            raise RuntimeError(f"board {self.device_id} ended with {code}, not by its watchdog")
+        self.start("watchdog")
+
     def log_text(self) -> str:
         """The console so far, all boots."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -186,10 +206,11 @@ def interpreter(heap: str, script: Path) -> list[str]:
     return [sys.executable, "-P", "-c", _RUN, "-X", f"heapsize={heap}", str(script)]
 
 
-def environment(umqtt: UmqttSource) -> dict[str, str]:
-    """The environment a board runs in: ours, with the firmware and its shims to import from."""
+def environment(umqtt: UmqttSource, modules: Path | None = None) -> dict[str, str]:
+    """The environment a board runs in: ours, with the firmware (modules if given) and its shims to import from."""
     firmware = firmware_path()
-    folders = [str(firmware / "unix"), str(firmware / "micropython"), str(umqtt.path.resolve()), ".frozen"]
+    sources = modules or firmware / "micropython"
+    folders = [str(firmware / "unix"), str(sources), str(umqtt.path.resolve()), ".frozen"]
     return {**os.environ, "MICROPYPATH": ":".join(folders)}
 
 
