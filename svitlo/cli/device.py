@@ -143,6 +143,7 @@ def config(
 ) -> None:
     """Print the board's config.json (it holds its password)."""
     from svitlo import registry
+    from svitlo.firmware import update_key
 
     async def work(session: Any) -> registry.DeviceRow:
         return await registry.get_device(session, device_id)
@@ -160,6 +161,7 @@ def config(
             "v": 1,
             "device_id": device.id,
             "password": credentials["password"],
+            "update_key": update_key(where.secret, device.id).hex(),
             "mqtt": {"host": where.boards.host, "port": port or default_port, "tls": tls or where.boards.tls},
             "wifi": {"ssid": ssid, "password": wifi_password},
             "interval_s": interval_s,
