@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 REGISTRY_CHANNEL = "svitlo_registry"
 """Every change of sites, devices and who stands for whom is announced here (by triggers)."""
+ORDERS_CHANNEL = "svitlo_orders"
+"""Every new order to a device is announced here (by a trigger)."""
 
 
 class Listener:

@@ -122,6 +122,45 @@ class DeviceCredential(SQLModel, table=True):
     rotated_at: datetime = _utc(default_now=True)
 
 
+class DeviceOrder(SQLModel, table=True):
+    """Something a device is to do, and how far it has come; ingest sends it and takes the device's reports.
+
+    `details` hold what the kind needs (of an update: `version`, `size`, `sha256`, `offset`; of a rotation the
+    `generation` of the new password, never a password). A device has at most one open order of each kind.
+    """
+
+    __tablename__ = "device_orders"
+    __table_args__ = (
+        sa.Index(
+            "uq_device_orders_open",
+            "device_id",
+            "kind",
+            unique=True,
+            postgresql_where=sa.text("state IN ('waiting', 'sent', 'accepted', 'loading', 'stored')"),
+        ),
+        sa.Index("ix_device_orders_device_id_created_at", "device_id", "created_at"),
+        sa.CheckConstraint("kind IN ('identify', 'reboot', 'update', 'rotate')", name="kind"),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'sent', 'accepted', 'loading', 'stored', "
+            "'done', 'refused', 'failed', 'expired', 'cancelled')",
+            name="state",
+        ),
+    )
+
+    id: UUID = Field(sa_column=sa.Column(pg.UUID(as_uuid=True), primary_key=True))
+    device_id: str = Field(foreign_key="devices.id", max_length=48, ondelete="CASCADE")
+    kind: str = Field(max_length=8)
+    state: str = Field(default="waiting", max_length=10, sa_column_kwargs={"server_default": "waiting"})
+    details: dict[str, Any] = Field(
+        default_factory=dict, sa_type=pg.JSONB, sa_column_kwargs={"server_default": sa.text("'{}'")}
+    )
+    text: str | None = Field(default=None, max_length=200)
+    created_at: datetime = _utc(default_now=True)
+    updated_at: datetime = _utc(default_now=True)
+    expires_at: datetime = _utc()
+    created_by: str = Field(max_length=64)
+
+
 readings = sa.Table(
     "readings",
     metadata,
