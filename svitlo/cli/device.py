@@ -19,8 +19,10 @@ from svitlo.cli.context import (
     target,
     with_session,
 )
+from svitlo.cli.flash import flash
 
 app = typer.Typer(help="Devices: the boards that sit in the mains.", no_args_is_help=True)
+app.command("flash")(flash)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The device's id.")]
 SiteArgument = Annotated[str, typer.Argument(metavar="SITE", help="The site it stands for.")]

@@ -1,0 +1,45 @@
+"""What a board's console says when it cannot reach the broker, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_ADVICE = (
+    (
+        r"wrong (Wi-Fi )?password|refused the password|handshake",
+        "the Wi-Fi network refuses the password: run the command again with the right one",
+    ),
+    (
+        r"no (such )?network|not found|no access point|starting over",
+        "the Wi-Fi network is not heard: check its name (letter by letter), that it is 2.4 GHz, and the distance",
+    ),
+    (r"no (link|cable)|cable", "there is no Ethernet link: check the cable and the switch"),
+    (
+        r"wrong user name or password",
+        "the broker refuses the board's password: did svitlo device rotate run meanwhile? Run the command again",
+    ),
+    (
+        r"certificate",
+        "the board does not accept the broker's certificate: make one for the address it uses with svitlo broker tls",
+    ),
+    (
+        r"ECONNREFUSED|EHOSTUNREACH|ETIMEDOUT|no answer from the broker|\b(104|111|113|110|118|116)\b|-2\b|-202\b",
+        "the board is in the network, but does not reach the broker: check that svitlo up runs with --lan, the "
+        "address in mqtt.host, and this computer's firewall (port 1883, or 8883 with --tls)",
+    ),
+    (r"config\.json", "the board does not accept its configuration; the line above says what"),
+    (r"ImportError|SyntaxError|MemoryError|Traceback", "the firmware fell over: run the command again with --erase"),
+)
+"""What the console says, by regular expression, and what to do: the last line that fits counts."""
+
+
+def advise(lines: Iterable[str]) -> str | None:
+    """What to do next, from the last telling line; None when none tells."""
+    found = None
+    for line in lines:
+        for pattern, advice in _ADVICE:
+            if re.search(pattern, line, re.IGNORECASE):
+                found = advice
+                break
+    return found
