@@ -1,0 +1,14 @@
+"""Decodes the claim codes it is given on a file, one JSON list; prints each configuration or what is wrong."""
+
+import json
+
+import claim
+
+answers = []
+with open("codes.json") as file:  # noqa: PTH123 - no pathlib here
+    for code in json.load(file):
+        try:
+            answers.append(claim.decode(code))
+        except ValueError as error:
+            answers.append(str(error))
+print(json.dumps(answers))
