@@ -1,0 +1,105 @@
+# ruff: noqa: PTH, UP031 - MicroPython
+"""Starts the launcher on fake slots, as often as told, and says what each boot ran and how it ended.
+
+plan maps a version to what its run() does: an exit code, "crash", "restart", "ctrl-c", or "prove": it confirms its
+trial, then crashes.
+"""
+
+import gc
+import json
+import sys
+
+import machine
+
+STATE = "state/slots"
+
+
+class Fake:
+    """What the fake firmware finds as `import fake`."""
+
+    plan = None
+    ran = None
+
+    @staticmethod
+    def run(version, slot):
+        Fake.ran.append([version, slot.name, slot.trial])
+        step = Fake.plan.get(version, 0)
+        if step == "prove":
+            import store
+
+            store.write("slots", json.dumps({"active": slot.name, "trial": None, "tries": 0}).encode())
+        if step in ("prove", "crash"):
+            raise ValueError("version %s\nfails" % version)
+        if step == "restart":
+            raise machine.Restart
+        if step == "ctrl-c":
+            raise KeyboardInterrupt
+        return step
+
+
+class Dog:
+    armed = 0
+
+    def __init__(self, timeout):
+        Dog.armed += 1
+
+    def feed(self):
+        pass
+
+
+def boot():
+    """One boot, as run.py makes it: {"ran": what app.run() was called, "end": exit code or "restart"}."""
+    before = set(sys.modules)
+    path = list(sys.path)
+    Fake.ran = []
+    Dog.armed = 0
+    import main
+
+    main.PAUSE_S = 0
+    try:
+        end = main.run()
+    except machine.Restart:
+        end = "restart"
+    except KeyboardInterrupt:
+        end = "ctrl-c"
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+    sys.path[:] = path
+    gc.collect()
+    return {"ran": Fake.ran, "end": end, "armed": Dog.armed}
+
+
+def damaged(state):
+    """Boots with the state file cut short and changed at every byte: what ran each time."""
+    seen = []
+    for at in range(len(state)):
+        for data in (state[:at], state[:at] + bytes([state[at] ^ 0x21]) + state[at + 1 :]):
+            with open(STATE, "wb") as file:
+                file.write(data)
+            seen.append(boot()["ran"])
+    return seen
+
+
+def state():
+    try:
+        with open(STATE, "rb") as file:
+            return json.loads(file.read()[:-4])
+    except OSError:
+        return None
+
+
+sys.modules["fake"] = Fake
+sys.path.insert(0, "flat")
+machine.WDT = Dog
+
+if __name__ == "__main__":
+    Fake.plan = json.loads(sys.argv[2])
+    if sys.argv[1] == "damaged":
+        with open(STATE, "rb") as file:
+            print(json.dumps(damaged(file.read())))
+    else:
+        boots = []
+        for _ in range(int(sys.argv[1])):
+            boots.append(boot())
+            boots[-1]["state"] = state()
+        print(json.dumps(boots))
