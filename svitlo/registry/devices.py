@@ -51,6 +51,13 @@ GROUP BY d.id, c.generation ORDER BY d.id
 """
 
 
+_DROP_ORDERS = text("""
+UPDATE device_orders SET state = 'cancelled', text = :reason, updated_at = now()
+WHERE device_id = :id AND (CAST(:kind AS text) IS NULL OR kind = :kind)
+  AND state IN ('waiting', 'sent', 'accepted', 'loading', 'stored')
+""")
+
+
 async def list_devices(session: AsyncSession, device_id: str | None = None) -> list[DeviceRow]:
     """All devices (or the one named), by id."""
     rows = await session.execute(text(_DEVICES), {"id": device_id})
@@ -148,6 +155,10 @@ async def rotate_device(session: AsyncSession, device_id: str, *, actor: str = "
     """Give a device a new password (its next generation). Raises `NotFoundError`."""
     await get_device(session, device_id)
     await _next_generation(session, device_id)
+    # Its password is no longer the next one.
+    await session.execute(
+        _DROP_ORDERS, {"id": device_id, "kind": "rotate", "reason": "the password was changed at once"}
+    )
     await audit(session, actor, "device.rotate", device_id)
     return await get_device(session, device_id)
 
@@ -157,6 +168,7 @@ async def remove_device(session: AsyncSession, device_id: str, *, actor: str = "
     await get_device(session, device_id)
     await session.execute(text("DELETE FROM site_devices WHERE device_id = :id"), {"id": device_id})
     await session.execute(text("DELETE FROM device_state WHERE device_id = :id"), {"id": device_id})
+    await session.execute(_DROP_ORDERS, {"id": device_id, "kind": None, "reason": "the device was removed"})
     await session.execute(text("UPDATE devices SET removed_at = now() WHERE id = :id"), {"id": device_id})
     await audit(session, actor, "device.remove", device_id)
 
