@@ -95,9 +95,9 @@ class OrderRow:
         return self.state in OPEN
 
 
-COLUMNS = (
-    "o.id, o.device_id, o.kind, o.state, o.details, o.text, o.created_at, o.updated_at, o.expires_at, o.created_by"
-)
+_FIELDS = tuple(field.name for field in fields(OrderRow))
+COLUMNS = ", ".join(f"o.{name}" for name in _FIELDS)
+"""The columns of `device_orders o` that `order_of` reads."""
 
 # `open_only` is its own condition, so that the partial index of open orders can serve.
 _LIST = f"""
