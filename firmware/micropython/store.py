@@ -73,7 +73,7 @@ def _load(path):
             data = file.read()
     except (OSError, MemoryError):
         return None
-    if len(data) < 4 or _crc(data[:-4]) != data[-4:]:
+    if _crc(data[:-4]) != data[-4:]:
         return None
     return data[:-4]
 

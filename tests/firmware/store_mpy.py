@@ -205,12 +205,12 @@ def full():
     os.mkdir("world")
     result = {"before": store.write(NAME, OLD)}
     put("world/flash-full", b"")
-    result["said"] = [store.write(NAME, NEW), store.write("more", NEW), store.write(NAME, OLD)]
+    result["said"] = [store.write(NAME, OLD), store.write(NAME, NEW), store.write("more", NEW)]
+    result["files"] = sorted(os.listdir("state"))
     result["read"] = [seen(), store.read("more")]
     store.remove("nothing")
     os.remove("world/flash-full")
     result["after"] = [store.write(NAME, NEW), store.read(NAME).decode()]
-    result["files"] = sorted(os.listdir("state"))
     print(json.dumps(result))
 
 
