@@ -56,14 +56,14 @@ class Pin:
             return self._out or 0
         level, pulse = self._read()
         # The edges since the last look: those of the pulses that passed, or the one that shows.
-        passed = pulse != self._pulse
-        rose = passed or (level and not self._level)
-        fell = passed or (self._level and not level)
+        edges = 0
+        if pulse != self._pulse:
+            edges = self.IRQ_RISING | self.IRQ_FALLING
+        elif level != self._level:
+            edges = self.IRQ_RISING if level else self.IRQ_FALLING
         self._pulse = pulse
         self._level = level
-        if self._handler and (
-            (rose and self._trigger & self.IRQ_RISING) or (fell and self._trigger & self.IRQ_FALLING)
-        ):
+        if self._handler and edges & self._trigger:
             self._handler(self)
         return level
 
