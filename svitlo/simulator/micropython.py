@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import configparser
 import importlib.util
 import json
@@ -14,9 +15,12 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+
+from svitlo.firmware import LAUNCHER, bundle, compiled
 
 UMQTT_DIR_VARIABLE = "SVITLO_UMQTT_DIR"
 UMQTT_PACKAGE = "micropython-umqtt.simple"
@@ -29,6 +33,9 @@ RESET_CODES: dict[Reset, int] = {"power_on": 1, "hard": 2, "watchdog": 3, "deeps
 
 BITTEN = Path("world", "bitten")
 """What firmware/unix/shim_watchdog.py leaves in a board's directory when it bites."""
+
+DESKTOP_HEAP = 13
+"""Kilowords of heap that umqtt and the shims take: an ESP32 has them frozen or in C, outside the heap."""
 
 _RUN = "import sys, micropython_unix; sys.exit(micropython_unix.main())"
 
@@ -54,7 +61,8 @@ class MicroPythonBoard:
 
     TLS is on when ca_path is given (PEM or DER: the authority that signed the broker's certificate). heap is
     MicroPython's heap; 56wk is what an ESP32 has, scaled to this machine's word size. modules is the folder the
-    firmware is imported from, script what starts it; by default the sources, and firmware/unix/run.py. more goes into config.json (pins, mains, ...).
+    firmware is imported from, script what starts it; by default the compiled firmware, and firmware/unix/run.py.
+    more goes into config.json (pins, mains, ...).
     """
 
     def __init__(
@@ -198,20 +206,62 @@ class MicroPythonBoard:
 
 
 def interpreter(heap: str, script: Path) -> list[str]:
-    """The command that runs a MicroPython script. Raises MicroPythonUnavailable."""
+    """The command that runs a MicroPython script; heap ("56wk") is what the firmware has, the shims get theirs on top.
+
+    Raises MicroPythonUnavailable.
+    """
     if importlib.util.find_spec("micropython_unix") is None:
         raise MicroPythonUnavailable("MicroPython is not installed: pip install 'svitlo[demo]'")
     # -P keeps the board's directory off CPython's own path. The module run with -m would lose the exit code, and
     # its console script need not be on PATH.
-    return [sys.executable, "-P", "-c", _RUN, "-X", f"heapsize={heap}", str(script)]
+    return [
+        sys.executable,
+        "-P",
+        "-c",
+        _RUN,
+        "-X",
+        f"heapsize={int(heap.removesuffix('wk')) + DESKTOP_HEAP}wk",
+        str(script),
+    ]
 
 
 def environment(umqtt: UmqttSource, modules: Path | None = None) -> dict[str, str]:
     """The environment a board runs in: ours, with the firmware (modules if given) and its shims to import from."""
-    firmware = firmware_path()
-    sources = modules or firmware / "micropython"
-    folders = [str(firmware / "unix"), str(sources), str(umqtt.path.resolve()), ".frozen"]
-    return {**os.environ, "MICROPYPATH": ":".join(folders)}
+    desktop = firmware_path() / "unix"
+    folders = [modules or compiled_firmware(), compiled_desktop(umqtt.path.resolve()), desktop, ".frozen"]
+    return {**os.environ, "MICROPYPATH": ":".join(map(str, folders))}
+
+
+@cache
+def compiled_firmware() -> Path:
+    """The firmware as it lies on a board, for the life of this process: the launcher, and the modules compiled.
+
+    From source it would need more heap to compile than it needs to run.
+    """
+    path = _scratch()
+    for name, data in bundle().files.items():
+        (path / name).write_bytes(data)
+    shutil.copy(firmware_path() / "micropython" / LAUNCHER, path)
+    return path
+
+
+@cache
+def compiled_desktop(umqtt: Path) -> Path:
+    """What an ESP32 has in C or frozen, compiled, for the life of this process: the shims and umqtt.simple."""
+    path = _scratch()
+    for name, data in compiled(firmware_path() / "unix").items():
+        (path / name).write_bytes(data)
+    shutil.copytree(umqtt / "umqtt", path / "umqtt")
+    for name, data in compiled(path / "umqtt").items():
+        (path / "umqtt" / name).write_bytes(data)
+        (path / "umqtt" / name).with_suffix(".py").unlink()
+    return path
+
+
+def _scratch() -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="svitlo-boards-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def firmware_path() -> Path:

@@ -42,7 +42,10 @@ topic readwrite svitlo/#
 
 pattern readwrite svitlo/devices/%u/status
 pattern write svitlo/devices/%u/heartbeat
+pattern write svitlo/devices/%u/journal
+pattern write svitlo/devices/%u/report
 pattern read svitlo/devices/%u/command
+pattern read svitlo/devices/%u/update
 """
 
 
@@ -149,7 +152,7 @@ class Observer:
 class Broker:
     """A Mosquitto of our own."""
 
-    def __init__(self, folder: Path, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(self, folder: Path, certificate: tuple[Path, Path] | None = None, access: str = ACCESS) -> None:
         self.port = free_port()
         self.tls_port = free_port()
         self._folder = folder
@@ -158,16 +161,16 @@ class Broker:
         passwords.touch(0o600)
         for user in (OBSERVER, *DEVICES):
             subprocess.run(["mosquitto_passwd", "-b", passwords, user, PASSWORD], check=True)
-        access = folder / "access"
-        access.write_text(ACCESS)
-        access.chmod(0o600)
+        access_file = folder / "access"
+        access_file.write_text(access)
+        access_file.chmod(0o600)
         lines = [
             # Started by root it would become "mosquitto", who may not read this folder.
             f"user {pwd.getpwuid(os.getuid()).pw_name}",
             "per_listener_settings false",
             "allow_anonymous false",
             f"password_file {passwords}",
-            f"acl_file {access}",
+            f"acl_file {access_file}",
             "persistence true",
             f"persistence_location {folder}/",
             "autosave_interval 1",

@@ -1,0 +1,134 @@
+"""A board with a mains sensor: the last gasp, life on the battery, and what the journal tells afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from svitlo.simulator.micropython import MicroPythonBoard
+    from tests.firmware.conftest import BoardMaker, Broker, Observer
+
+SENSOR = {"mains": {"kind": "gpio", "pin": 34, "active": "low"}}
+THERE, GONE = 0, 1
+
+
+@pytest.fixture
+def sensing(make_board: BoardMaker) -> MicroPythonBoard:
+    """A board whose optocoupler pulls pin 34 low while the mains is there."""
+    board = make_board(more=SENSOR)
+    board.world("pin-34", THERE)
+    return board
+
+
+def kinds(observer: Observer) -> list[tuple[str, float]]:
+    """What the journals said, in order of arrival: kind and t_s."""
+    journals = [message for message in observer.messages if message.topic.endswith("/journal")]
+    return [(entry["kind"], entry["t_s"]) for message in journals for entry in message.body["entries"]]
+
+
+def test_mains_lost_goes_out_at_once_and_acknowledged(sensing: MicroPythonBoard, observer: Observer) -> None:
+    sensing.start()
+    observer.heartbeat(mains=True)
+    cut = time.monotonic()
+    sensing.world("pin-34", GONE)
+
+    gasp = observer.status("offline", reason="mains_lost", conn=1)
+    assert gasp.qos == 1
+    beat = observer.heartbeat(mains=False, since=cut)
+    assert beat.at >= gasp.at
+    later = observer.heartbeat(mains=False, since=beat.at + 0.5)  # it lives on, on its battery
+    assert later.body["boot"] == gasp.body["boot"]
+
+
+def test_board_on_its_battery_does_not_call_itself_online(
+    sensing: MicroPythonBoard, observer: Observer, broker: Broker
+) -> None:
+    sensing.start()
+    observer.heartbeat(mains=True)
+    sensing.world("pin-34", GONE)
+    observer.status("offline", reason="mains_lost", conn=1)
+    cut = time.monotonic()
+
+    # Somebody's stale word is corrected with the state of now, and a new connection begins with it.
+    observer.publish("svitlo/devices/demo-1/status", b'{"v":1,"state":"offline","boot":"old","conn":1}', retain=True)
+    observer.status("offline", reason="mains_lost", conn=1, since=cut)
+    broker.stop()
+    broker.start()
+    observer.status("offline", reason="mains_lost", conn=2, since=cut)
+    observer.heartbeat(mains=False, conn=2)
+    assert not [m for m in observer.messages if m.at > cut and m.body.get("state") == "online"]
+
+    sensing.world("pin-34", THERE)
+    beat = observer.heartbeat(mains=True, since=cut)
+    assert observer.status("online", conn=2, since=cut).at >= beat.at
+
+
+def test_mains_lost_while_nobody_listens_is_told_afterwards_with_its_time(
+    sensing: MicroPythonBoard, observer: Observer, broker: Broker, wait_until: Callable[..., None]
+) -> None:
+    sensing.start()
+    observer.heartbeat(mains=True)
+    observer.wait(lambda m: m.topic.endswith("/journal"), "journal of the boot")
+    broker.stop()
+    wait_until(lambda: "next attempt" in sensing.log_text(), "not noticed")
+    sensing.world("pin-34", GONE)
+    cut = time.monotonic()
+    wait_until(lambda: "mains: lost" in sensing.log_text(), "mains not noticed")
+    time.sleep(1)
+    sensing.world("pin-34", THERE)
+    back = time.monotonic()
+    wait_until(lambda: sensing.log_text().count("mains: there") == 1, "mains not noticed")
+    broker.start()
+
+    wait_until(lambda: len(kinds(observer)) >= 5, "no journal", 60)
+    assert [kind for kind, _ in kinds(observer)] == ["boot", "net_lost", "mains_lost", "mains_back", "net_back"]
+    arrived = next(m.at for m in observer.messages if b"mains_lost" in m.payload and m.topic.endswith("/journal"))
+    told = dict(kinds(observer))
+    assert told["mains_lost"] == pytest.approx(cut - arrived, abs=1)
+    assert told["mains_back"] == pytest.approx(back - arrived, abs=1.5)
+    assert told["net_lost"] <= told["mains_lost"]
+
+
+def test_mains_lost_on_a_dead_link_survives_the_end_of_the_capacitor(
+    sensing: MicroPythonBoard, observer: Observer, broker: Broker, wait_until: Callable[..., None]
+) -> None:
+    sensing.start()
+    observer.heartbeat(mains=True)
+    broker.freeze()
+    sensing.world("pin-34", GONE)
+    cut = time.time()
+    wait_until(lambda: list((sensing.directory / "state").glob("j-*")), "nothing kept", 15)
+    sensing.kill()
+    broker.thaw()
+    sensing.world("pin-34", THERE)
+    sensing.start()
+
+    wait_until(lambda: "mains_lost" in dict(kinds(observer)), "not told", 30)
+    arrived = time.time()
+    assert dict(kinds(observer))["mains_lost"] == pytest.approx(cut - arrived, abs=5)
+    assert "net_lost" not in dict(kinds(observer))  # that was in RAM alone
+
+
+def test_what_was_told_live_is_not_told_again(sensing: MicroPythonBoard, observer: Observer) -> None:
+    sensing.start()
+    observer.heartbeat(mains=True)
+    sensing.world("pin-34", GONE)
+    observer.status("offline", reason="mains_lost")
+    sensing.world("pin-34", THERE)
+    cut = time.monotonic()
+    observer.heartbeat(mains=True, since=cut)
+    observer.heartbeat(mains=True, since=cut + 2)
+
+    assert [kind for kind, _ in kinds(observer)] == ["boot"]
+
+
+def test_board_without_a_sensor_says_null(board: MicroPythonBoard, observer: Observer) -> None:
+    board.start()
+    body: dict[str, Any] = observer.heartbeat(seq=2).body
+
+    assert body["mains"] is None
+    assert body["volts"] is None
