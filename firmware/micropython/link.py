@@ -15,6 +15,7 @@ import time
 
 from umqtt.simple import MQTTClient, MQTTException
 
+STEP_MS = 10  # between two looks at a TLS stream
 KEEP = 2048  # of a longer packet the rest is read and dropped: no payload of the contract is longer than 1024
 REFUSED = {
     1: "protocol version not supported",
@@ -47,8 +48,10 @@ class Channel:
     def __init__(self, raw, stream, timeout_ms):
         self._raw = raw  # TLS sockets have no settimeout(), the socket below them does
         self._stream = stream
-        # recv() returns what is there, so the deadline is checked often. TLS has read() only, which fills up.
-        self._take = raw.recv if stream is raw else stream.read
+        # recv() returns what is there, so the deadline is checked often. TLS has read() only, which fills up, and
+        # waits anew for each byte: it must not wait at all.
+        self._tls = stream is not raw
+        self._take = stream.read if self._tls else raw.recv
         self._timeout_ms = timeout_ms
         self._wait = True
         self.count = 0  # reads that brought something
@@ -76,10 +79,16 @@ class Channel:
         sent = 0
         while sent < len(out):
             self._limit()
-            count = self._stream.write(memoryview(out)[sent:])
-            if not count:
+            try:
+                count = self._stream.write(memoryview(out)[sent:])
+            except ValueError as error:  # Mbed TLS on a certificate's dates, and a board that starts in 2000
+                raise LinkError("certificate not accepted: %s" % error)
+            if count:
+                sent += count
+            elif self._tls:  # the first packet waits for the handshake
+                time.sleep_ms(STEP_MS)
+            else:
                 raise LinkError("the broker takes no data")
-            sent += count
 
     def read(self, size):
         self.flush()
@@ -96,20 +105,24 @@ class Channel:
         return bytes(kept)
 
     def _some(self, size):
-        if self._wait:
-            self._limit()
-        else:
-            self._raw.settimeout(0)
-        try:
-            piece = self._take(size)
-        except OSError as error:
-            if error.args[0] != errno.EAGAIN:
-                raise
-            piece = None
-        if piece is None:
+        while True:
             if self._wait:
+                self._limit()
+            else:
+                self._raw.settimeout(0)
+            try:
+                piece = self._take(size)
+            except OSError as error:
+                if error.args[0] != errno.EAGAIN:
+                    raise
+                piece = None
+            if piece is not None:
+                break
+            if not self._wait:
+                return None
+            if not self._tls:
                 raise LinkError("no answer from the broker")
-            return None
+            time.sleep_ms(STEP_MS)
         if not piece:
             raise LinkError("closed by the broker")
         self.count += 1
@@ -121,6 +134,8 @@ class Channel:
         left = time.ticks_diff(self._until, time.ticks_ms())
         if left <= 0:
             raise LinkError("no answer from the broker")
+        if self._tls:
+            return
         # The ESP32 waits in steps of 100 ms and takes anything less for 0, which is "do not wait".
         self._raw.settimeout(max(left, 100) / 1000)
 
@@ -210,13 +225,10 @@ class Link:
 
     def wrap_socket(self, raw, server_hostname=None):
         """What umqtt calls on its ssl= object once TCP is up; the certificate is for the name, not the address."""
-        raw.settimeout(self._timeout_ms / 1000)
         stream = raw
         if self._tls:
-            try:
-                stream = self._tls.wrap_socket(raw, server_hostname=self._settings.host)
-            except ValueError as error:  # Mbed TLS on a certificate's dates, and a board that starts in 2000
-                raise LinkError("certificate not accepted: %s" % error)
+            raw.settimeout(0)
+            stream = self._tls.wrap_socket(raw, server_hostname=self._settings.host, do_handshake_on_connect=False)
         self._channel = Channel(raw, stream, self._timeout_ms)
         return self._channel
 
