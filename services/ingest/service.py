@@ -12,9 +12,12 @@ from functools import lru_cache
 
 from sqlalchemy.exc import DBAPIError
 
-from services.ingest import store
+from services.ingest import order_store, store
 from services.ingest.accounts import AccountKeeper
 from services.ingest.buffer import Batch, Buffer
+from services.ingest.order_rules import Pace
+from services.ingest.orders import Orders
+from services.ingest.updates import Firmware
 from svitlo.bus import Backoff, Firehose, ServiceLink
 from svitlo.clock import utc_now
 from svitlo.contracts import (
@@ -23,12 +26,14 @@ from svitlo.contracts import (
     DeviceStatus,
     Heartbeat,
     Journal,
+    Report,
     decode_device,
     topics,
 )
-from svitlo.db.listen import REGISTRY_CHANNEL, Listener
+from svitlo.db.listen import ORDERS_CHANNEL, REGISTRY_CHANNEL, Listener
 from svitlo.db.session import Database
 from svitlo.errors import DatabaseUnavailableError
+from svitlo.firmware import bundle
 from svitlo.health import beat
 from svitlo.settings import Settings
 
@@ -47,6 +52,9 @@ SUBSCRIPTIONS = (
     (topics.device("+", DeviceChannel.JOURNAL), 1),
 )
 
+REPORTS = ((topics.device("+", DeviceChannel.REPORT), 1),)
+"""Answers to orders come over the link that sent them."""
+
 _parse_topic = lru_cache(maxsize=65_536)(topics.parse_device)
 """The same boards speak again and again."""
 
@@ -60,7 +68,9 @@ async def run(settings: Settings) -> None:
 class Ingest:
     """One recorder."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, *, pace: Pace | None = None, firmware: Firmware = bundle
+    ) -> None:
         self._settings = settings
         self._database = database
         self.buffer = Buffer()
@@ -83,7 +93,17 @@ class Ingest:
             self._on_message,
             on_up=self._accounts.wake,
         )
-        self._link = ServiceLink(settings.broker, "ingest", settings.instance)
+        self._link = ServiceLink(
+            settings.broker,
+            "ingest",
+            settings.instance,
+            subscriptions=REPORTS,
+            on_message=self._on_message,
+            on_up=lambda: self._orders.wake(),
+        )
+        self._orders = Orders(
+            database, self._link, settings.required_secret, self._accounts.wake, pace=pace, firmware=firmware
+        )
 
     async def run(self) -> None:
         """Record until cancelled; what is buffered then is written once more."""
@@ -99,6 +119,7 @@ class Ingest:
             tasks.create_task(self._firehose.run(), name="firehose")
             tasks.create_task(self._link.run(), name="link")
             tasks.create_task(self._accounts.run(), name="accounts")
+            tasks.create_task(self._orders.run(), name="orders")
             tasks.create_task(self._keep_registry(), name="registry")
             tasks.create_task(self._listen(), name="listen")
             tasks.create_task(self._upkeep(), name="upkeep")
@@ -138,6 +159,8 @@ class Ingest:
             self.buffer.add_status(device, decoded, now)
         elif isinstance(decoded, Journal):
             self.buffer.add_journal(device, decoded, now)
+        elif isinstance(decoded, Report):
+            self._orders.take(device, decoded)
 
     def _refuse(self, topic: str, device: str | None, error: ContractError, payload: bytes) -> None:
         self.refused += 1
@@ -228,6 +251,7 @@ class Ingest:
                     first = today - timedelta(days=self._settings.readings_days)
                     dropped = await store.drop_partitions(session, first)
                     await store.delete_journals(session, first)
+                    await order_store.delete_ended(session, first)
                     self._partitions = await store.partitions(session)
                 if dropped:
                     log.info("dropped readings older than %d days: %s", self._settings.readings_days, dropped)
@@ -242,7 +266,9 @@ class Ingest:
             try:
                 async with Listener(self._settings.required_database_url) as listener:
                     await listener.listen(REGISTRY_CHANNEL, self._registry_changed.set)
+                    await listener.listen(ORDERS_CHANNEL, self._orders.wake)
                     self._registry_changed.set()
+                    self._orders.wake()
                     backoff.reset()
                     await listener.watch()
             except DatabaseUnavailableError:
