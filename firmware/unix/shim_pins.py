@@ -156,7 +156,7 @@ class UART:
             return
         try:
             while self._poll.poll(0):
-                piece = self._wire.recv(256) if hasattr(self._wire, "recv") else self._wire.read(256)
+                piece = self._wire.recv(256) if hasattr(self._wire, "recv") else self._wire.read(1)  # it fills up
                 if not piece:
                     self.deinit()
                     return

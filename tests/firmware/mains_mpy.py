@@ -10,6 +10,7 @@ import sys
 import time
 
 import machine
+import micropython
 import shim_pins
 
 now = (1 << 30) - 700  # soon over the wrap
@@ -102,7 +103,9 @@ def debounce(lost_ms):
                 ms, Wire.level, edge = [int(number) for number in look.split(",")]
                 pass_time(ms)
                 if edge:
+                    micropython.heap_lock()  # an interrupt has no memory
                     Wire.handler(None)
+                    micropython.heap_unlock()
                 sensor.poll()
                 states.write("?" if sensor.state is None else str(int(sensor.state)))
             states.write("\n")
