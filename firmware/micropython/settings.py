@@ -119,12 +119,15 @@ def save(data, ca=None):
 
 
 def current():
-    """The configuration as it is, unchecked: a dict, or None."""
-    try:
-        data = _parse(_read(PATH))
-    except ConfigError:
-        return None
-    return data if isinstance(data, dict) else None
+    """What a new configuration may build upon, unchecked: config.json or else the kept one; a dict, or None."""
+    for read in (lambda: _read(PATH), lambda: _kept_parts()[0]):
+        try:
+            data = _parse(read())
+        except (ImportError, ValueError, ConfigError):
+            continue
+        if isinstance(data, dict):
+            return data
+    return None
 
 
 def _parse(text):
@@ -136,12 +139,17 @@ def _parse(text):
 
 def _kept():
     try:
-        import store
-
-        text, ca = (store.read(KEPT) or b"").split(b"\0", 1)
+        text, ca = _kept_parts()
         return Settings(_parse(text), ca)
     except (ImportError, ValueError, ConfigError):
         return None
+
+
+def _kept_parts():
+    import store
+
+    text, ca = (store.read(KEPT) or b"").split(b"\0", 1)
+    return text, ca
 
 
 def _get(data, key, kind, default=None, prefix=""):
@@ -252,7 +260,7 @@ def _pzem(data):
 def _read(path):
     try:
         if os.stat(path)[6] > LIMIT:
-            raise ConfigError("is longer than %d bytes" % LIMIT)
+            raise ConfigError("%s is longer than %d bytes" % (path, LIMIT))
         with open(path, "rb") as file:
             return file.read()
     except OSError:
@@ -262,21 +270,14 @@ def _read(path):
 def _read_ca(crc):
     for name in (CA_PATH, CA_PATH + ".new"):  # the second: the power went just after the configuration was saved
         try:
-            if os.stat(name)[6] > LIMIT:
-                raise ConfigError("mqtt.tls: %s is too big for one certificate" % CA_PATH)
-            with open(name, "rb") as file:
-                ca = file.read()
-        except OSError:
+            ca = _read(name)
+        except Missing:
             continue
-        if not crc:
-            return ca
-        if _crc(ca) == crc:
+        if not crc or _crc(ca) == crc:
             if name != CA_PATH:
                 _rename(name, CA_PATH)
             return ca
-    if crc:
-        raise ConfigError("mqtt.tls is true, but ca.der is missing or damaged")
-    raise ConfigError("mqtt.tls is true, but %s is not on the board" % CA_PATH)
+    raise ConfigError("mqtt.tls is true, but %s is %s" % (CA_PATH, "damaged" if crc else "not on the board"))
 
 
 def _crc(data):

@@ -2,7 +2,8 @@
 
 world/wifi: "down" (not in reach), "wrong" (refuses the password), "slow" (associates five seconds after it was asked);
 without it, Wi-Fi is there. world/scan: what scan() sees, JSON [[ssid, rssi, security], ...]. world/ethernet: "down"
-(no cable) or "none" (a chip without). world/out-ap is the open access point's name while the board has one.
+(no cable) or "none" (a chip without). world/portal-ports: where the page and the name server of set-up mode are to
+listen on 127.0.0.1, "8080 5353"; without it there can be no access point. world/out-ap is its name while it is there.
 """
 
 import json
@@ -50,6 +51,8 @@ class WLAN:
 
     def active(self, *flag):
         if flag:
+            if self._ap and flag[0] and not _world("portal-ports"):
+                raise OSError("the desktop has none (world/portal-ports)")
             self._active = bool(flag[0])
             self._asked = self._asked if self._active else None
             if self._ap and not self._active:

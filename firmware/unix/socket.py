@@ -9,6 +9,7 @@ import usocket
 from usocket import *  # noqa: F403
 
 _CLOSE = 4  # MP_STREAM_CLOSE
+_FILENO = 10  # MP_STREAM_GET_FILENO, what select.poll() asks for
 
 default_timeout = None  # for a umqtt that cannot be told one, see run.py
 
@@ -23,6 +24,12 @@ def getaddrinfo(host, port, *args):
     return found
 
 
+def _served():
+    with open("world/portal-ports") as file:
+        http, dns = file.read().split()
+    return {80: int(http), 53: int(dns)}
+
+
 def _native(address):
     return usocket.getaddrinfo(address[0], address[1])[0][-1] if isinstance(address, tuple) else address
 
@@ -35,6 +42,11 @@ class socket(io.IOBase):  # an io.IOBase, so that tls.SSLContext.wrap_socket() t
         self.send = self._socket.send
         self.settimeout = self._socket.settimeout
         self.close = self._socket.close
+        self.listen = self._socket.listen
+        self.accept = self._socket.accept
+        self.recvfrom = self._socket.recvfrom
+        self.sendto = self._socket.sendto
+        self.setsockopt = self._socket.setsockopt
         if default_timeout is not None:
             self.settimeout(default_timeout)
 
@@ -42,7 +54,8 @@ class socket(io.IOBase):  # an io.IOBase, so that tls.SSLContext.wrap_socket() t
         self._socket.connect(_native(address))
 
     def bind(self, address):
-        self._socket.bind(_native(address))
+        # The low ports of the board's servers are not for everybody here.
+        self._socket.bind(_native((address[0], _served().get(address[1], address[1]))))
 
     def setblocking(self, flag):
         self._socket.setblocking(True)
@@ -56,6 +69,8 @@ class socket(io.IOBase):  # an io.IOBase, so that tls.SSLContext.wrap_socket() t
         return self._socket.write(data, *args)
 
     def ioctl(self, request, argument):
+        if request == _FILENO:
+            return self._socket.fileno()
         if request == _CLOSE:
             self._socket.close()
         return 0

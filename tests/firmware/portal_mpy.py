@@ -1,0 +1,68 @@
+"""Runs set-up mode until it resets the board. Arguments: what went wrong before, and the patience in milliseconds."""
+
+import gc
+import json
+import sys
+
+import portal
+from network import _world
+
+ERROR = sys.argv[1]
+if sys.argv[2] != "0":
+    portal.PATIENCE_MS = int(sys.argv[2])
+portal.RESTART_MS = 500
+
+
+class Reset(Exception):
+    pass
+
+
+class Board:
+    fed = 0
+
+    def feed(self):
+        self.fed += 1
+
+    def tick(self):
+        pass
+
+    def reset(self):
+        raise Reset
+
+
+class Lamp:
+    ticks = 0
+
+    def __init__(self):
+        self.shown = []
+
+    def show(self, name):
+        self.shown.append(name)
+
+    def tick(self):
+        self.ticks += 1
+
+
+class Button:
+    def tick(self):
+        return _world("button") or None
+
+
+board = Board()
+lamp = Lamp()
+lines = []
+reset = False
+try:
+    portal.run(board, lamp, Button(), lines.append, ERROR or None)
+except Reset:
+    reset = True
+gc.collect()
+answer = {
+    "reset": reset,
+    "fed": board.fed,
+    "ticks": lamp.ticks,
+    "shown": lamp.shown,
+    "lines": lines,
+    "free": gc.mem_free() // 2,
+}
+print(json.dumps(answer))
