@@ -230,7 +230,17 @@ def slots():
     told.note("net_back", True)
     files = len(kept())
     told = journal.Journal(Board(clock=board.clock + 60, era=2))
-    show(files=files, survived=kinds(told), flash=kept())
+    times = [t_s for _, t_s in sent(told, 64)]
+    show(files=files, ordered=times == sorted(times), survived=kinds(told), flash=kept())
+
+
+def orphan():
+    """An entry to be kept that the full ring does not even take."""
+    told = journal.Journal(Board())
+    for _ in range(64):
+        told.note("mains_lost")
+    told.note("net_lost", True)
+    show(left=kinds(told).count("net_lost"), flash=kept())
 
 
 def erases():

@@ -171,6 +171,10 @@ def test_a_full_journal_drops_the_oldest_of_the_least_kind(
     assert result["lost"] == lost
 
 
+def test_what_a_full_journal_does_not_take_leaves_nothing_in_flash(scripts: Scripts) -> None:
+    assert scripts.run("journal", "orphan") == {"left": 0, "flash": []}
+
+
 def test_flash_writes_have_a_budget(scripts: Scripts) -> None:
     result = scripts.run("journal", "wear")
 
@@ -190,6 +194,7 @@ def test_flash_keeps_the_newest_mains_entries(scripts: Scripts) -> None:
 
     assert result["files"] == 32
     assert result["survived"] == ["mains_lost"] * 32
+    assert result["ordered"]
     assert result["flash"] == []
 
 
