@@ -1,0 +1,163 @@
+"""The board itself: its boots counted, its resets told from power losses, its uptime and its clock."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.firmware.conftest import Scripts
+
+HARD, WATCHDOG, DEEPSLEEP, SOFT = 2, 3, 4, 5
+
+
+class Flash:
+    """One board's folder, booted again and again."""
+
+    def __init__(self, scripts: Scripts, folder: Path) -> None:
+        self._scripts = scripts
+        self.folder = folder
+        self.boots_file = folder / "state" / "boots"
+        (folder / "world").mkdir(parents=True)
+
+    def boot(self, cause: int | None = None) -> dict[str, Any]:
+        """A boot; without a cause the power came on."""
+        reset = self.folder / "world" / "reset_cause"
+        if cause is None:
+            reset.unlink(missing_ok=True)
+        else:
+            reset.write_text(str(cause))
+        told: dict[str, Any] = self._scripts.run("board", "boot", folder=self.folder)
+        return told
+
+    def full(self, yes: bool) -> None:
+        """Fill the flash, or make room in it."""
+        mark = self.folder / "world" / "flash-full"
+        mark.touch() if yes else mark.unlink()
+
+
+@pytest.fixture
+def flash(scripts: Scripts, tmp_path: Path) -> Flash:
+    return Flash(scripts, tmp_path / "board")
+
+
+def test_uptime_goes_on_when_the_ticks_wrap(scripts: Scripts) -> None:
+    uptimes = scripts.run("board", "uptime")["uptimes"]
+
+    assert uptimes == pytest.approx([86_400 * day for day in range(1, 31)], abs=20)
+
+
+def test_time_is_the_real_epoch_or_null(scripts: Scripts) -> None:
+    clock = scripts.run("board", "uptime")
+
+    assert clock["epoch"] == pytest.approx(time.time(), abs=20)
+    assert clock["cold"] is None
+
+
+def test_boots_are_counted_through_resets_and_power_losses(flash: Flash) -> None:
+    told = [flash.boot(cause) for cause in (None, WATCHDOG, HARD, None, SOFT)]
+
+    assert [boot["boots"] for boot in told] == [1, 2, 3, 4, 5]
+    assert [boot["cause"] for boot in told] == ["power_on", "watchdog", "hard", "power_on", "soft"]
+    assert len({boot["boot"] for boot in told}) == 5
+
+
+def test_a_boot_writes_its_number_once_and_nothing_else(scripts: Scripts) -> None:
+    result = scripts.run("board", "writes")
+
+    assert result["writes"] == ["boots"]
+    # Twice a look for a leftover, then opening, one digit, four bytes of CRC, the renaming.
+    assert result["changes"] == 9
+    assert result["boots"] == 2
+
+
+def test_an_era_lasts_from_one_power_on_to_the_next(flash: Flash) -> None:
+    eras = [flash.boot(cause)["era"] for cause in (None, WATCHDOG, HARD, SOFT, DEEPSLEEP, None, WATCHDOG)]
+
+    assert len(set(eras[:5])) == 1
+    assert len(set(eras[5:])) == 1
+    assert eras[0] != eras[5]
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [(1, "power_on"), (2, "hard"), (3, "watchdog"), (4, "deepsleep"), (5, "soft"), (0, "unknown"), (77, "unknown")],
+)
+def test_a_reset_is_called_by_the_contracts_words(flash: Flash, code: int, word: str) -> None:
+    flash.boot()
+
+    assert flash.boot(code)["cause"] == word
+
+
+@pytest.mark.parametrize("code", [0, HARD, WATCHDOG])
+def test_an_empty_rtc_memory_is_a_power_loss_whatever_the_register_says(flash: Flash, code: int) -> None:
+    before = flash.boot()
+    (flash.folder / "world" / "rtc_memory").unlink()
+
+    after = flash.boot(code)
+
+    assert after["cause"] == "power_on"
+    assert after["era"] != before["era"]
+    assert after["boots"] == 2
+
+
+@pytest.mark.parametrize("code", [HARD, WATCHDOG])
+def test_an_rtc_memory_of_an_older_boot_is_a_power_loss(flash: Flash, code: int) -> None:
+    flash.boot()
+    memory = (flash.folder / "world" / "rtc_memory").read_bytes()
+    flash.boot()
+    (flash.folder / "world" / "rtc_memory").write_bytes(memory)
+
+    assert flash.boot(code)["cause"] == "power_on"
+
+
+def test_noise_in_rtc_memory_is_a_power_loss(scripts: Scripts) -> None:
+    result = scripts.run("board", "noise")
+
+    assert result["tried"] == 25
+    assert result["warm"] == ["watchdog", True]
+    assert result["seen"] == [["power_on", False]]
+    assert result["boots"] == [1]
+
+
+def test_a_damaged_counter_goes_on_from_rtc_memory_or_starts_again(scripts: Scripts) -> None:
+    assert scripts.run("board", "spoil")["counts"] == [[False, 1], [True, 13]]
+
+
+def test_power_lost_while_counting_never_turns_the_count_back(scripts: Scripts) -> None:
+    result = scripts.run("board", "cut")
+
+    assert result["steps"] > 6
+    assert result["counts"] == [42, 43]
+
+
+def test_a_full_flash_stops_no_boot_and_resets_still_count(flash: Flash) -> None:
+    flash.boot()
+    flash.full(True)
+    told = [flash.boot(cause) for cause in (None, WATCHDOG, WATCHDOG)]
+    flash.full(False)
+    told.append(flash.boot(WATCHDOG))
+    told.append(flash.boot())
+
+    assert [boot["boots"] for boot in told] == [2, 3, 4, 5, 6]
+    assert [boot["cause"] for boot in told] == ["power_on", "watchdog", "watchdog", "watchdog", "power_on"]
+    assert len({boot["era"] for boot in told[:4]}) == 1
+
+
+def test_a_port_without_rtc_memory_boots_and_counts(scripts: Scripts) -> None:
+    assert scripts.run("board", "bare") == {"boots": [1, 2], "cause": "power_on"}
+
+
+def test_the_age_of_an_era_knows_nothing_of_the_clock(scripts: Scripts) -> None:
+    result = scripts.run("board", "set_twice")
+
+    assert result["ages"] == pytest.approx([100, 150, 150, 160, 165], abs=3)
+    assert result["same"]
+    assert result["epoch"] == pytest.approx(946_684_800 + 846_086_500, abs=30)
+
+
+def test_a_clock_behind_what_rtc_memory_says_begins_a_new_era(scripts: Scripts) -> None:
+    assert scripts.run("board", "clock_lost") == {"same": False, "age": 0}
