@@ -64,6 +64,7 @@ def test_contact_that_bounces_is_one_press(scripts: Scripts) -> None:
 
 def test_spike_is_no_press(scripts: Scripts) -> None:
     assert words(scripts, [(UP, 500), (DOWN, 10), (UP, 500)]) == []
+    assert words(scripts, [(UP, 500), (DOWN, 15), (UP, 500)], every=5) == []
 
 
 def test_loop_that_stood_still_counts_anew(scripts: Scripts) -> None:
