@@ -18,6 +18,7 @@ import machine
 
 STATE = "state/slots"
 TRIES = 3  # starts a new version has to prove itself; a power cut and the watchdog's bite use one up
+EARLY_MS = 10_000  # a crash that soon: a broken slot, so that the other one is worth a try
 PAUSE_S = 5  # after a crash: time to read the console, and no frantic restarts
 
 
@@ -39,16 +40,13 @@ def run():
         if _write(state):  # a try that cannot be counted would be made for ever
             return _run_trial(trial)
     for name in [state["active"]] + [name for name in ("a", "b", None) if name != state["active"]]:
+        begun = time.ticks_ms()
         try:
-            start = _load(name)
+            return _start(name)
         except Exception as error:
-            print("cannot start from %s:" % (name or "the path"))
+            print("%s failed:" % ("slot " + name if name else "the code on the path"))
             sys.print_exception(error)
-            continue
-        try:
-            return start()
-        except Exception as error:
-            sys.print_exception(error)
+        if time.ticks_diff(time.ticks_ms(), begun) >= EARLY_MS:
             break
     return _restart()
 
@@ -57,7 +55,7 @@ def _run_trial(name):
     try:
         # A new version might hang before it has a watchdog of its own.
         machine.WDT(timeout=60_000).feed()
-        code = _load(name, True)()
+        code = _start(name, True)
         if not code:
             return code
         reason = "ended with code %s" % code
@@ -73,8 +71,8 @@ def _run_trial(name):
     return _restart()
 
 
-def _load(name, trial=False):
-    """Import app from a slot; its run(). Leaves nothing behind when it fails."""
+def _start(name, trial=False):
+    """Run app from a slot; its exit code. Leaves nothing behind when it fails."""
     if name and not _there(name):
         raise ImportError("slot %s is empty" % name)
     Slot.name, Slot.trial = name, trial
@@ -85,7 +83,7 @@ def _load(name, trial=False):
     try:
         import app
 
-        return app.run
+        return app.run()
     except Exception:
         if name:
             sys.path.remove(name)

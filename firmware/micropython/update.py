@@ -13,6 +13,7 @@ import store
 
 ASK_MS = 5_000
 ASKS = 12
+RETRY_MS = 10_000  # between two attempts to write what a full flash did not take
 RESERVE = 65_536  # bytes that must stay free: blocks that files fill in part, journal, state
 
 
@@ -32,11 +33,10 @@ class Updater:
         self._have = 0
         self._chunk = None
         self._asked = 0
+        self._retry = 0
         self._stored = False
-        if self._state["trial"] and not self.trial:  # the launcher gave up, and the flash would not have it told
-            self._end("failed", "the flash is full: the new version could not be tried")
         result = self._state["result"]
-        if result and not result.get("told"):
+        if not self._untried() and result and not result.get("told"):
             self._tell(result["state"], result["order"], result.get("text"))
 
     def offer(self, order):
@@ -97,8 +97,11 @@ class Updater:
             self._save(self._state)
 
     def confirm(self):
-        """The broker has heard this version: keep it. To be called again while trial stays True: the flash was full."""
-        if self.trial and self._end("done"):
+        """The broker has heard this version: keep it. To be called on while trial is True: the flash may be full."""
+        if not self.trial or self._board.uptime_ms < self._retry:
+            return
+        self._retry = self._board.uptime_ms + RETRY_MS
+        if self._end("done"):
             self.trial = False
             bundle.remove(bundle.PART)
             self._log("update: the new version is kept")
@@ -108,7 +111,16 @@ class Updater:
         if self.trial:
             self._end("failed", "the broker was not reached in time")
 
+    def _untried(self):
+        """Whether the launcher could not count a try of what is stored, and thus made none."""
+        if self._state["trial"] in (None, self._slot) or self._stored:
+            return False
+        self._end("failed", "the flash is full: the new version could not be tried")
+        return True
+
     def _refusal(self, order):
+        if self._untried() and self._state["trial"]:
+            return "the flash is full"
         if self.trial:
             return "a new version is on trial: ask again in a few minutes"
         if self._stored:

@@ -1,12 +1,13 @@
 """Starts the launcher on fake slots, as often as told, and says what each boot ran and how it ended.
 
-plan maps a version to what its run() does: an exit code, "crash", "restart", "ctrl-c", or "prove": it confirms its
-trial, then crashes.
+plan maps a version to what its run() does: an exit code, "crash" or "crash late", "restart", "ctrl-c", or "prove": it
+confirms its trial, then crashes.
 """
 
 import gc
 import json
 import sys
+import time
 
 import machine
 
@@ -29,7 +30,9 @@ class Fake:
             import store
 
             store.write("slots", json.dumps({"active": slot.name, "trial": None, "tries": 0}).encode())
-        if step in ("prove", "crash"):
+        if step == "crash late":
+            time.ticks_offset += 11_000
+        if step in ("prove", "crash", "crash late"):
             raise ValueError("version %s\nfails" % version)
         if step == "restart":
             raise machine.Restart
@@ -63,10 +66,11 @@ def boot():
         end = "restart"
     except KeyboardInterrupt:
         end = "ctrl-c"
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
-    sys.path[:] = path
-    gc.collect()
+    finally:  # a test may cut the power
+        for name in set(sys.modules) - before:
+            del sys.modules[name]
+        sys.path[:] = path
+        gc.collect()
     return {"ran": Fake.ran, "end": end, "armed": Dog.armed}
 
 

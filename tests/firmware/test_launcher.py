@@ -124,10 +124,21 @@ def test_a_crash_restarts_the_board(flash: Flash) -> None:
     flash.slot("b", "2")
     flash.state()
 
-    boots = flash.boot(3, v1="crash")
+    boots = flash.boot(3, v1="crash late")
 
     assert [boot["ran"] for boot in boots] == [[["1", "a", False]]] * 3
     assert {boot["end"] for boot in boots} == {"restart"}
+
+
+def test_a_crash_at_once_is_a_broken_slot(flash: Flash) -> None:
+    flash.slot("a", "1")
+    flash.slot("b", "2")
+    flash.state()
+
+    boots = flash.boot(2, v1="crash")
+
+    assert [boot["ran"] for boot in boots] == [[["1", "a", False], ["2", "b", False]]] * 2
+    assert {boot["end"] for boot in boots} == {0}
 
 
 def test_a_trial_is_counted_and_watched(flash: Flash) -> None:
@@ -232,7 +243,8 @@ def test_a_version_that_proved_itself_may_crash(flash: Flash) -> None:
     flash.slot("b", "2")
     flash.state(trial="b")
 
-    first, second = flash.boot(2, v2="prove")
+    (first,) = flash.boot(v2="prove")
+    (second,) = flash.boot()
 
     assert first["end"] == "restart"
     assert first["state"] == {"active": "b", "trial": None, "tries": 0}
