@@ -1,16 +1,22 @@
-"""Runs set-up mode until it resets the board. Arguments: what went wrong before, and the patience in milliseconds."""
+"""Runs set-up mode until it resets the board.
+
+Arguments: what went wrong before; in milliseconds the patience with nobody and with a caller (0: as it is).
+"""
 
 import gc
 import json
 import sys
 
 import portal
+import web
 from network import _world
 
 ERROR = sys.argv[1]
 if sys.argv[2] != "0":
     portal.PATIENCE_MS = int(sys.argv[2])
-portal.RESTART_MS = 500
+if sys.argv[3] != "0":
+    web.READ_MS = int(sys.argv[3])
+portal.RESTART_MS = 300
 
 
 class Reset(Exception):

@@ -20,7 +20,8 @@ from svitlo import claims
 from svitlo.simulator.micropython import environment, interpreter
 
 if TYPE_CHECKING:
-    from tests.firmware.conftest import Scripts, UmqttSource
+    from svitlo.simulator.micropython import UmqttSource
+    from tests.firmware.conftest import Scripts
 
 OLD: dict[str, Any] = {
     "v": 1,
@@ -100,10 +101,10 @@ class SetUp:
         self._umqtt = umqtt
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, error: str = "", patience_ms: int = 0) -> SetUp:
+    def start(self, error: str = "", patience_ms: int = 0, read_ms: int = 0) -> SetUp:
         command = interpreter("56wk", Path(__file__).parent / "portal_mpy.py")
         self._process = subprocess.Popen(
-            [*command, error, str(patience_ms)],
+            [*command, error, str(patience_ms), str(read_ms)],
             cwd=self.folder,
             env=environment(self._umqtt),
             stdout=subprocess.PIPE,
@@ -160,7 +161,7 @@ class SetUp:
             got = b""
             try:
                 caller.sendall(data)
-                while more := caller.recv(4096):
+                while not got.endswith(b"\r\n\r\n") and (more := caller.recv(4096)):
                     got += more
             except ConnectionError:
                 pass
@@ -295,7 +296,7 @@ def test_a_damaged_configuration_builds_on_the_one_that_worked(set_up: SetUp, sc
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_and_what_was_typed_is_kept(typed: dict[str, str], complaint: str, fresh: SetUp) -> None:
-    page = fresh.send(**{"c": CODE, **typed})
+    page = fresh.send(None, None, **{"c": CODE, **typed})
 
     assert page.error == complaint
     sent = {"s": "home", "p": "wifi-password", "o": "", "c": CODE, **typed}
@@ -484,20 +485,18 @@ def test_callers_that_say_nothing_do_not_keep_others_out(fresh: SetUp) -> None:
             caller.close()
 
 
-def test_a_caller_slower_than_the_deadline_is_cut_off(fresh: SetUp) -> None:
-    with fresh.connect(b"GET / HTTP/1.1\r\n") as caller:
-        began = time.monotonic()
-        with pytest.raises((ConnectionError, _ClosedError)):
-            while True:  # a byte now and then is no excuse
+def test_a_caller_slower_than_the_deadline_is_cut_off(set_up: SetUp) -> None:
+    with set_up.start(read_ms=1000).connect(b"GET / HTTP/1.1\r\n") as caller:
+        caller.settimeout(0.1)
+        deadline = time.monotonic() + 30
+        with pytest.raises((ConnectionError, EOFError)):
+            while time.monotonic() < deadline:  # a byte now and then is no excuse
                 caller.sendall(b"x")
-                caller.settimeout(0.5)
                 try:
                     if not caller.recv(100):
-                        raise _ClosedError
+                        raise EOFError
                 except TimeoutError:
                     pass
-                assert time.monotonic() - began < 60
-    assert time.monotonic() - began > 5
 
 
 def test_a_request_in_crumbs_and_an_answer_in_sips(fresh: SetUp) -> None:
@@ -524,7 +523,7 @@ def test_callers_that_leave_in_the_middle_are_no_harm(fresh: SetUp) -> None:
 
 
 def test_heap_does_not_grow_with_requests(fresh: SetUp) -> None:
-    for _ in range(150):
+    for _ in range(40):
         fresh.get("?l=uk")
         fresh.send(c="x" * 3000)
     fresh.send(c=CODE)
@@ -560,7 +559,7 @@ def test_a_long_press_leaves_set_up_mode(known: SetUp) -> None:
 def test_without_an_access_point_it_says_so_and_returns(set_up: SetUp, scripts: Scripts) -> None:
     (set_up.world / "portal-ports").unlink()
 
-    result = scripts.run("portal", "", 0)
+    result = scripts.run("portal", "", 0, 0)
 
     assert not result["reset"]
     assert result["lines"] == ["set-up: no access point: the desktop has none (world/portal-ports)"]
@@ -572,10 +571,6 @@ def test_the_saved_page_stays_for_the_phone_that_asks_again(fresh: SetUp) -> Non
     assert "The board restarts" in fresh.send(page, c="", s="").text
     fresh.end()
     assert json.loads(fresh.config.read_text())["wifi"]["ssid"] == "home"
-
-
-class _ClosedError(Exception):
-    pass
 
 
 def _source(name: str) -> str:
