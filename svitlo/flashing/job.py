@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from svitlo.flashing.console import Console, Interpreter, differing
+from svitlo.flashing.console import ANSWER_S, Console, Interpreter, differing
 from svitlo.flashing.contents import FOLDERS, SLOT, stale
 from svitlo.flashing.errors import BoardSilentError, FlashError
 from svitlo.flashing.images import MINIMUM, Fetch, obtain
@@ -20,7 +20,7 @@ FIRST_START_S = 30.0
 
 @dataclass(frozen=True)
 class Job:
-    """What to do. erase: None means when the board's flash holds nothing of MicroPython's."""
+    """What to do. erase: None means when no MicroPython was found. answer_s: how long a program may take to end."""
 
     port: str
     files: Mapping[str, bytes]
@@ -29,6 +29,7 @@ class Job:
     keep_micropython: bool = False
     erase: bool | None = None
     baud: int = 460_800
+    answer_s: float = ANSWER_S
     fetch: Fetch | None = None
 
 
@@ -48,7 +49,7 @@ def _with_micropython(job: Job, screen: Screen) -> Console:
     screen.step("board")
     console = Console(job.port)
     try:
-        found = console.interrupt(screen.board_says)
+        found = console.interrupt(screen.board_says, job.answer_s)
         if found is not None:
             screen.result(f"{found.chip}, answers as {found}")
             screen.step("MicroPython")

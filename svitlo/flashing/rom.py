@@ -83,7 +83,7 @@ def _translated(port: str, meanwhile: str) -> Iterator[None]:
     except OSError as error:  # pyserial's own too
         raise PortLostError(f"the board went away from {port} while {meanwhile} (unplugged?): {AGAIN}") from error
     except FatalError as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        reason = str(error).partition(".")[0]
         raise PortLostError(
             f"the chip on {port} answered no more while {meanwhile} ({reason}): {AGAIN}; "
             "if it ends there each time, add --baud 115200 or try a shorter cable"
@@ -119,4 +119,5 @@ def _quieten() -> None:
 
         print = note = warning = error = stage = set_verbosity = _drop
 
+    log.set_verbosity("silent")  # what holds on to the logger from before
     log.set_logger(Watcher())
