@@ -38,6 +38,11 @@ def decode(code: str) -> dict[str, Any]:
     return decoded
 
 
+def authority(config: Mapping[str, Any]) -> bytes | None:
+    """The authority's certificate (DER) that came with a decoded claim code."""
+    return base64.b64decode(config["ca"]) if "ca" in config else None
+
+
 def setup_url(code: str) -> str:
     """The address for a QR code: a phone in the board's Wi-Fi opens the page with the code filled in."""
     return f"{SETUP_URL}#{code}"

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from svitlo.cli.board_config import board_config
+from svitlo.cli.claim import claim
 from svitlo.cli.context import (
     AsJson,
     DataDir,
@@ -23,6 +25,7 @@ from svitlo.cli.flash import flash
 
 app = typer.Typer(help="Devices: the boards that sit in the mains.", no_args_is_help=True)
 app.command("flash")(flash)
+app.command("claim")(claim)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The device's id.")]
 SiteArgument = Annotated[str, typer.Argument(metavar="SITE", help="The site it stands for.")]
@@ -39,16 +42,18 @@ def _credentials(where: Target, device_id: str, generation: int) -> dict[str, st
     }
 
 
-def _show(credentials: dict[str, str], title: str, where: Path | None, as_json: bool) -> None:
+def _show(credentials: dict[str, str], title: str, where: Path | None, as_json: bool, *, first: bool = False) -> None:
     if as_json:
         show_json(credentials)
         return
     typer.echo(f"{title} Its credentials:")
     for key in ("device_id", "username", "password", "mqtt_url"):
         typer.echo(f"  {key:<10} {credentials[key]}")
-    config = shown_command(
-        where, "device", "config", credentials["device_id"], "--ssid", "WIFI", "--wifi-password", "..."
-    )
+    device_id = credentials["device_id"]
+    if first:
+        typer.echo(f"Board on a USB cable: {shown_command(where, 'device', 'flash', device_id)}")
+        typer.echo(f"Board with a Wi-Fi of its own, svitlo-XXXX: {shown_command(where, 'device', 'claim', device_id)}")
+    config = shown_command(where, "device", "config", device_id, "--ssid", "WIFI", "--wifi-password", "...")
     typer.echo(f"The board's config.json: {config}")
 
 
@@ -68,7 +73,8 @@ def add(
 
     where = target(data_dir)
     device = change_accounts(where, work)
-    _show(_credentials(where, device.id, device.generation), f"Added device {device.id} to {site}.", data_dir, as_json)
+    credentials = _credentials(where, device.id, device.generation)
+    _show(credentials, f"Added device {device.id} to {site}.", data_dir, as_json, first=True)
 
 
 @app.command("list")
@@ -144,32 +150,10 @@ def config(
     data_dir: DataDir = None,
 ) -> None:
     """Print the board's config.json (it holds its password)."""
-    from svitlo import registry
-    from svitlo.firmware import update_key
-
-    async def work(session: Any) -> registry.DeviceRow:
-        return await registry.get_device(session, device_id)
-
-    where = target(data_dir)
-    device = with_session(where, work)
-    credentials = _credentials(where, device.id, device.generation)
-    default_port = 8883 if tls and not where.boards.tls else where.boards.port
+    known = board_config(target(data_dir), device_id, tls=tls, port=port, interval_s=interval_s)
     if not ssid:
         typer.echo("svitlo: without --ssid the board knows no Wi-Fi; fill it in before you copy the file", err=True)
-    if where.boards.host.startswith("127."):
-        typer.echo("svitlo: 127.0.0.1 is the board itself; run svitlo up --lan, or fill in mqtt.host", err=True)
-    show_json(
-        {
-            "v": 1,
-            "device_id": device.id,
-            "password": credentials["password"],
-            "update_key": update_key(where.secret, device.id).hex(),
-            "mqtt": {"host": where.boards.host, "port": port or default_port, "tls": tls or where.boards.tls},
-            "wifi": {"ssid": ssid, "password": wifi_password},
-            "interval_s": interval_s,
-            "keepalive_s": max(5, min(interval_s, 60)),
-        }
-    )
+    show_json({**known, "wifi": {"ssid": ssid, "password": wifi_password}})
 
 
 @app.command()
