@@ -55,7 +55,7 @@ elif sys.argv[1] == "same":
     one = bytes(range(32))
     wrong = [one[:at] + bytes([one[at] ^ 1]) + one[at + 1 :] for at in range(32)]
     wrong += [b"", one[:31], one + b"\x00", one + one]
-    print(json.dumps([keys.same(one, other) for other in [one, *wrong]]))
+    print(json.dumps([keys.same(one, other) for other in [one] + wrong]))  # noqa: RUF005 - not MicroPython
 else:
     with open("steps.json") as file:
         steps = json.load(file)
