@@ -138,8 +138,9 @@ class StackUnderTest:
         *,
         port: int | None = None,
         ca_path: Path | None = None,
+        more: dict[str, Any] | None = None,
     ) -> MicroPythonBoard:
-        """A board with the credentials that `svitlo device add --json` printed."""
+        """A board with the credentials that `svitlo device add --json` printed; more goes into its config.json."""
         return MicroPythonBoard(
             directory,
             device_id=device["device_id"],
@@ -150,4 +151,5 @@ class StackUnderTest:
             ca_path=ca_path,
             interval_s=2,
             keepalive_s=5,
+            more=more,
         )
