@@ -8,14 +8,16 @@ import sys
 import time
 
 import machine
+import network
 import store
+from sntp import Sntp
 
 BOOTS = "boots"
 WATCHDOG_MS = 60_000
 EPOCH_2000 = 946_684_800  # the ESP32 counts seconds from 2000, the contract from 1970
 CLOCK_SET = 1_735_689_600  # 2025-01-01: a clock that shows less was never set
-NTP_TIMEOUT_S = 2
-NTP_FIRST_MS = 60_000  # then twice as long each time, up to
+NTP_PATIENCE_MS = 4_000
+NTP_FIRST_MS = 60_000  # the pause after a failure, then twice as long each time, up to
 NTP_LAST_MS = 3_600_000
 NTP_DAILY_MS = 86_400_000
 COOKIE = "<4sIII"  # magic, boots, era, the clock when the era began; then their CRC32
@@ -43,6 +45,7 @@ class Board:
         self.uptime_ms = 0
         self.boot = binascii.hexlify(os.urandom(4)).decode()
         self._watchdog = None
+        self._sntp = None
         self._ntp_pause = NTP_FIRST_MS
         self._ntp_next = 0
         self._begin()
@@ -87,26 +90,44 @@ class Board:
         return max(int(time.time()) - self._base, 0)
 
     def set_clock(self):
-        """Ask NTP when it is time to, for 2 s at most; True when the clock is set. Nothing depends on it.
+        """Ask NTP when it is time to, and never wait for it; True when the clock is set. Nothing depends on it.
 
-        To be called often, and only while the link is up: it counts the pauses itself.
+        To be called in each pass of the main loop while the link is up: it counts the pauses itself.
         """
         self.tick()
-        if sys.platform == "esp32" and self.uptime_ms >= self._ntp_next:
-            before, since = int(time.time()), self.uptime_ms
-            done = _ask_ntp()
-            self.tick()
-            if done:
-                # What the clock jumped is no time that passed.
-                jump = int(time.time()) - before - (self.uptime_ms - since) // 1000
-                self._base += jump
-                self._remember()
-                self._ntp_pause = NTP_FIRST_MS
-                self._ntp_next = self.uptime_ms + NTP_DAILY_MS
-            else:
-                self._ntp_next = self.uptime_ms + self._ntp_pause
+        if self._sntp or (sys.platform == "esp32" and self.uptime_ms >= self._ntp_next):
+            try:
+                if not self._sntp:
+                    self._ntp_next = self.uptime_ms + NTP_PATIENCE_MS
+                    self._sntp = Sntp(network.ipconfig("dns"))
+                epoch = self._sntp.poll()
+                if epoch is not None:
+                    self._set(epoch)
+                    self._ntp_pause = NTP_FIRST_MS
+                    self._end_ntp(NTP_DAILY_MS)
+                elif self.uptime_ms >= self._ntp_next:
+                    raise OSError("no answer")
+            except Exception:  # no network, a name without an address, a port without ipconfig()
+                self._end_ntp(self._ntp_pause)
                 self._ntp_pause = min(self._ntp_pause * 2, NTP_LAST_MS)
         return self.epoch() is not None
+
+    def _set(self, epoch):
+        if epoch < CLOCK_SET:
+            raise ValueError("long past")
+        if time.gmtime(0)[0] == 2000:
+            epoch -= EPOCH_2000
+        date = time.gmtime(epoch)
+        before = int(time.time())
+        machine.RTC().datetime((date[0], date[1], date[2], date[6], date[3], date[4], date[5], 0))
+        self._base += int(time.time()) - before  # a jump of the clock is no time that passed
+        self._remember()
+
+    def _end_ntp(self, pause_ms):
+        if self._sntp:
+            self._sntp.close()
+            self._sntp = None
+        self._ntp_next = self.uptime_ms + pause_ms
 
     def _begin(self):
         """Count the boot, and tell a loss of power from a reset.
@@ -164,14 +185,3 @@ def _reset_cause():
     code = machine.reset_cause()
     names = [name for constant, name in RESET_CAUSES if getattr(machine, constant, None) == code]
     return names[0] if names else "unknown"
-
-
-def _ask_ntp():
-    try:
-        import ntptime
-
-        ntptime.timeout = NTP_TIMEOUT_S
-        ntptime.settime()
-        return True
-    except Exception:  # OSError, OverflowError, ImportError
-        return False

@@ -17,19 +17,28 @@ class Esp32:
     platform = "esp32"
 
 
-class Ntp:
-    """Stands in for ntptime: answers as told, and counts."""
+class Asked:
+    """Stands in for one Sntp: silence, an error, or the seconds since 2000."""
 
-    def __init__(self, *answers):
-        self.answers = list(answers)
-        self.asked = []
+    answers = ()
+    times = ()
+    open = 0
 
-    def settime(self):
-        self.asked.append(board.uptime_ms // 1000)
-        answer = self.answers.pop(0) if self.answers else None
-        if answer is None:
-            raise OSError(110)
-        clock[0] = answer
+    def __init__(self, resolver):
+        Asked.times += (board.uptime_ms // 1000,)
+        self.answer = Asked.answers[0] if Asked.answers else None
+        Asked.answers = Asked.answers[1:]
+        if self.answer == "refused":
+            raise OSError(113)
+        Asked.open += 1
+
+    def poll(self):
+        if self.answer == "broken":
+            raise ValueError
+        return self.answer and self.answer + module.EPOCH_2000
+
+    def close(self):
+        Asked.open -= 1
 
 
 clock = [0]  # seconds since 2000, as the chip counts them
@@ -153,50 +162,53 @@ def bare():
     show(boots=[board.boots, Board().boots], cause=board.reset_cause)
 
 
-def chip():
+def set_to(date):
+    clock[0] = time.mktime(date[:3] + date[4:7] + (0, 0))
+
+
+def chip(*answers):
     """A board of ours that believes to be on the chip."""
     global board
     module.sys = Esp32
+    module.Sntp = Asked
+    module.network.ipconfig = lambda what: "10.0.0.1"
+    machine.RTC.datetime = lambda self, date: set_to(date)
     time.time = lambda: clock[0]
+    Asked.answers = answers
     board = Board()
 
 
-def ntp(*answers):
-    """Called in each pass for three days; when did it ask."""
-    chip()
-    server = Ntp(*[None if answer == "none" else int(answer) for answer in answers])
-    sys.modules["ntptime"] = server
-    said = set()
-    for _ in range(3 * 24 * 60 * 6):
-        said.add(board.set_clock())
-        time.ticks_offset += 10_000
-        clock[0] += 10
+def live(seconds, step=1):
+    """Time passes, and the main loop turns."""
+    for _ in range(seconds // step):
+        time.ticks_offset += step * 1000
+        clock[0] += step
         board.tick()
-    show(asked=server.asked, said=sorted(said), timeout=server.timeout, epoch=board.epoch())
+        board.set_clock()
+
+
+def ntp(*answers):
+    """Three days: when did it ask."""
+    chip(*[int(answer) if answer.isdigit() else answer if answer != "silence" else None for answer in answers])
+    before = board.set_clock()
+    live(3 * 86_400, 2)
+    show(asked=Asked.times, before=before, after=board.set_clock(), open=Asked.open, epoch=board.epoch())
 
 
 def set_twice():
     """The age through clock changes and a reset between them."""
-    chip()
-    sys.modules["ntptime"] = Ntp(846_000_000, 846_086_500)
-    ages = []
-
-    def live(seconds):
-        time.ticks_offset += seconds * 1000
-        clock[0] += seconds
-        board.tick()
-        ages.append(board.age_s())
-
-    live(100)
-    board.set_clock()
+    chip("broken", 846_000_000, 846_000_500)
     live(50)
+    ages = [board.age_s()]
+    live(30)
+    ages.append(board.age_s())
+    before = board.epoch()
     era = board.era
     global_reset()
     ages.append(board.age_s())
-    live(10)
-    board.set_clock()
     live(5)
-    show(ages=ages, same=board.era == era, epoch=board.epoch())
+    ages.append(board.age_s())
+    show(ages=ages, same=board.era == era, epochs=[before, board.epoch()])
 
 
 def global_reset():
@@ -207,9 +219,8 @@ def global_reset():
 
 def clock_lost():
     """RTC memory outlived what the clock did not."""
-    chip()
-    sys.modules["ntptime"] = Ntp(846_000_000)
-    board.set_clock()
+    chip(846_000_000)
+    live(1)
     era = board.era
     clock[0] = 3
     global_reset()

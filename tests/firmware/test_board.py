@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,10 +155,41 @@ def test_a_port_without_rtc_memory_boots_and_counts(scripts: Scripts) -> None:
 def test_the_age_of_an_era_knows_nothing_of_the_clock(scripts: Scripts) -> None:
     result = scripts.run("board", "set_twice")
 
-    assert result["ages"] == pytest.approx([100, 150, 150, 160, 165], abs=3)
+    assert result["ages"] == [50, 80, 80, 85]  # before NTP, after it, after a reset, after NTP again
     assert result["same"]
-    assert result["epoch"] == pytest.approx(946_684_800 + 846_086_500, abs=30)
+    set_once, set_again = result["epochs"]
+    assert 946_684_800 + 846_000_000 <= set_once < 946_684_800 + 846_000_100
+    assert set_again >= 946_684_800 + 846_000_500
 
 
 def test_a_clock_behind_what_rtc_memory_says_begins_a_new_era(scripts: Scripts) -> None:
     assert scripts.run("board", "clock_lost") == {"same": False, "age": 0}
+
+
+def test_ntp_that_keeps_silent_is_asked_with_growing_pauses(scripts: Scripts) -> None:
+    result = scripts.run("board", "ntp")
+
+    pauses = [after - before for before, after in pairwise(result["asked"])]
+    assert result["asked"][0] == 0
+    assert pauses[:6] == pytest.approx([64, 124, 244, 484, 964, 1924], abs=4)
+    assert pauses[6:] == pytest.approx([3604] * len(pauses[6:]), abs=4)
+    assert len(pauses) > 60
+    assert (result["before"], result["after"], result["epoch"]) == (False, False, None)
+    assert result["open"] == 0
+
+
+def test_ntp_that_answered_is_asked_again_after_a_day(scripts: Scripts) -> None:
+    result = scripts.run("board", "ntp", 846_000_000, 846_090_000, 846_180_000)
+
+    assert result["asked"][:3] == pytest.approx([0, 86_400, 2 * 86_400], abs=20)
+    assert (result["before"], result["after"]) == (True, True)
+    assert result["open"] == 0
+
+
+def test_ntp_that_fails_any_way_is_asked_again(scripts: Scripts) -> None:
+    result = scripts.run("board", "ntp", "silence", "refused", "broken", 1_000, 846_000_000)
+
+    assert result["asked"][:5] == pytest.approx([0, 64, 184, 424, 904], abs=20)
+    assert (result["before"], result["after"]) == (False, True)
+    assert result["epoch"] == pytest.approx(946_684_800 + 846_000_000 + 3 * 86_400 - 904, abs=30)
+    assert result["open"] == 0
