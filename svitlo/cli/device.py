@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from svitlo.cli import orders
 from svitlo.cli.board_config import board_config
 from svitlo.cli.claim import claim
 from svitlo.cli.context import (
@@ -26,6 +27,8 @@ from svitlo.cli.flash import flash
 app = typer.Typer(help="Devices: the boards that sit in the mains.", no_args_is_help=True)
 app.command("flash")(flash)
 app.command("claim")(claim)
+for _name, _command in orders.COMMANDS.items():
+    app.command(_name)(_command)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The device's id.")]
 SiteArgument = Annotated[str, typer.Argument(metavar="SITE", help="The site it stands for.")]
@@ -157,9 +160,23 @@ def config(
 
 
 @app.command()
-def rotate(device_id: Id, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Give a device a new password; the old one ends at once."""
+def rotate(
+    device_id: Id,
+    over_the_air: Annotated[
+        bool, typer.Option("--over-the-air", help="Send it to the board; the old one works until it is stored there.")
+    ] = False,
+    wait: orders.Wait = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Give a device a new password; the old one ends at once, unless it goes over the air."""
     from svitlo import registry
+
+    if over_the_air:
+        orders.rotate_over_the_air(device_id, wait, data_dir)
+        return
+    if wait is not None:
+        raise typer.BadParameter("only with --over-the-air is there anything to wait for", param_hint="--wait")
 
     async def work(session: Any) -> registry.DeviceRow:
         return await registry.rotate_device(session, device_id)
