@@ -181,7 +181,7 @@ def test_ntp_that_keeps_silent_is_asked_with_growing_pauses(scripts: Scripts) ->
 def test_ntp_that_answered_is_asked_again_after_a_day(scripts: Scripts) -> None:
     result = scripts.run("board", "ntp", 846_000_000, 846_090_000, 846_180_000)
 
-    assert result["asked"][:3] == pytest.approx([0, 86_400, 2 * 86_400], abs=20)
+    assert result["asked"] == pytest.approx([0, 86_400, 2 * 86_400], abs=20)
     assert (result["before"], result["after"]) == (True, True)
     assert result["open"] == 0
 
@@ -191,5 +191,5 @@ def test_ntp_that_fails_any_way_is_asked_again(scripts: Scripts) -> None:
 
     assert result["asked"][:5] == pytest.approx([0, 64, 184, 424, 904], abs=20)
     assert (result["before"], result["after"]) == (False, True)
-    assert result["epoch"] == pytest.approx(946_684_800 + 846_000_000 + 3 * 86_400 - 904, abs=30)
+    assert result["epoch"] == pytest.approx(946_684_800 + 846_000_000 + 3 * 86_400 - 600 - 904, abs=30)
     assert result["open"] == 0
