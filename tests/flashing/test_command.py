@@ -52,16 +52,16 @@ def in_a_terminal(stack: StackUnderTest, answers: list[bytes], *arguments: str) 
             sys.executable,
             [sys.executable, "-m", "svitlo", "device", "flash", *arguments, "--data-dir", str(stack.directory)],
         )
-    shown, until = b"", time.monotonic() + 200
+    shown, answered, until = b"", 0, time.monotonic() + 100
     while time.monotonic() < until:
         ready, _, _ = select.select([screen], [], [], 1)
         try:
             shown += os.read(screen, 65_536) if ready else b""
         except OSError:  # the end of a terminal
             break
-        if answers and shown.rstrip().endswith(b":"):
+        if answers and shown[answered:].endswith(b": "):
+            answered = len(shown)
             os.write(screen, answers.pop(0) + b"\n")
-            shown += b"\n"
     os.close(screen)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status), COLOURS.sub("", shown.decode())
