@@ -7,29 +7,29 @@ from collections.abc import Iterable
 
 _ADVICE = (
     (
-        r"wrong (Wi-Fi )?password|refused the password|handshake",
+        r"^.*join .*: wrong password",
         "the Wi-Fi network refuses the password: run the command again with the right one",
     ),
     (
-        r"no (such )?network|not found|no access point|starting over",
+        r"no such network|wifi: no network",
         "the Wi-Fi network is not heard: check its name (letter by letter), that it is 2.4 GHz, and the distance",
     ),
-    (r"no (link|cable)|cable", "there is no Ethernet link: check the cable and the switch"),
+    (r"ethernet: no network|no link", "there is no Ethernet: check the cable, the switch and the name of the board"),
     (
         r"wrong user name or password",
-        "the broker refuses the board's password: did svitlo device rotate run meanwhile? Run the command again",
+        "the broker refuses the board's password: was it rotated or removed meanwhile? Run the command again",
     ),
     (
         r"certificate",
         "the board does not accept the broker's certificate: make one for the address it uses with svitlo broker tls",
     ),
     (
-        r"ECONNREFUSED|EHOSTUNREACH|ETIMEDOUT|no answer from the broker|\b(104|111|113|110|118|116)\b|-2\b|-202\b",
+        r"link: (\[Errno|-\d|.*(ECONN|EHOST|ENET|ETIMEDOUT)|no answer)",
         "the board is in the network, but does not reach the broker: check that svitlo up runs with --lan, the "
-        "address in mqtt.host, and this computer's firewall (port 1883, or 8883 with --tls)",
+        "broker's address in the line above, and this computer's firewall (port 1883, or 8883 with --tls)",
     ),
-    (r"config\.json", "the board does not accept its configuration; the line above says what"),
-    (r"ImportError|SyntaxError|MemoryError|Traceback", "the firmware fell over: run the command again with --erase"),
+    (r"config\.json", "the board does not accept its configuration; the line above says why"),
+    (r"Traceback|\w+Error: ", "the firmware fell over: run the command again with --erase"),
 )
 """What the console says, by regular expression, and what to do: the last line that fits counts."""
 

@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 ANSWER_S = 15.0
 """How long a running firmware may take for its goodbye on a bad link."""
-RETURN_S = 15.0
+RETURN_S = 10.0
 """How long a port may be away while a board with a USB of its own restarts."""
 ASK_AGAIN_S = 1.5
 PIECE = 512
@@ -75,18 +75,24 @@ class Interpreter:
 class Console:
     """The board's console on an open port."""
 
-    def __init__(self, port: str) -> None:
-        """Raises `FlashError` when the port cannot be opened."""
+    def __init__(self, port: str, patience_s: float = 0) -> None:
+        """patience_s: how long the port may not be there yet. Raises `FlashError` when it cannot be opened."""
         from mpremote.transport import TransportError  # type: ignore[import-untyped]
         from mpremote.transport_serial import SerialTransport  # type: ignore[import-untyped]
 
         self.port = port
         self._rest = b""
-        try:
-            # A time-out, or a read on a line that went silent would never end.
-            self._transport: Any = SerialTransport(port, timeout=5)
-        except TransportError as error:
-            raise why_not(port) from error
+        until = time.monotonic() + patience_s
+        while True:
+            try:
+                # With a time-out, or a read on a line that went silent would never end.
+                self._transport: Any = SerialTransport(port, timeout=5)
+            except TransportError as error:
+                if time.monotonic() >= until:
+                    raise why_not(port) from error
+                time.sleep(0.2)
+            else:
+                return
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +104,8 @@ class Console:
         """Free the port."""
         with contextlib.suppress(OSError):
             self._transport.close()
+        with contextlib.suppress(OSError):  # of a port that is gone the reset lines cannot be let go
+            self._transport.serial.close()
 
     def interrupt(self, say: Say, timeout_s: float = ANSWER_S, *, fresh: bool = False) -> Interpreter | None:
         """Press Ctrl-C and wait for MicroPython's prompt; None when it does not come. fresh: the board just starts.
@@ -163,11 +171,17 @@ class Console:
         self._rest = b""
 
     def listen(self, say: Say) -> None:
-        """Tell the whole lines that have come meanwhile; waits up to 0.2 s for one. Raises `PortLostError`."""
+        """Tell the whole lines that have come meanwhile; waits up to 0.2 s for one.
+
+        A board with a USB of its own takes its port away while it restarts; it is opened anew when it is back.
+        """
         try:
+            if not self._transport.serial.is_open:
+                self._transport.serial.open()
             self._rest += self._read()
         except OSError:
-            self._reopen()
+            self.close()
+            time.sleep(0.2)
         *lines, self._rest = self._rest.split(b"\n")
         for line in lines:
             _say(line, say)
@@ -178,22 +192,6 @@ class Console:
         while not (waiting := serial.in_waiting) and time.monotonic() < until:
             time.sleep(0.02)
         return bytes(serial.read(waiting)) if waiting else b""
-
-    def _reopen(self) -> None:
-        """A board with a USB of its own takes its port away while it restarts."""
-        self.close()
-        until = time.monotonic() + RETURN_S
-        while time.monotonic() < until:
-            try:
-                self._transport.serial.open()
-            except OSError:
-                time.sleep(0.2)
-            else:
-                return
-        raise PortLostError(
-            f"the board is gone from {self.port}; it is written, so plug it in again anywhere: "
-            "svitlo device list shows when it was heard"
-        )
 
     @contextmanager
     def _held(self, meanwhile: str, path: str = "") -> Iterator[None]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from svitlo.flashing.console import ANSWER_S, Console, Interpreter, differing
+from svitlo.flashing.console import ANSWER_S, RETURN_S, Console, Interpreter, differing
 from svitlo.flashing.contents import FOLDERS, SLOT, stale
 from svitlo.flashing.errors import BoardSilentError, FlashError
 from svitlo.flashing.images import MINIMUM, Fetch, obtain
@@ -72,7 +72,7 @@ def _written(job: Job, found: Interpreter | None, screen: Screen) -> Console:
         with loader(job.port) as chip:
             name = chip.chip.name
             chip.restart()
-        console = Console(job.port)
+        console = Console(job.port, RETURN_S)
         found = _asked(console, screen, WAKE_S)
         screen.result(f"{name}, {f'answers as {found} after a reset' if found else 'no MicroPython answers'}")
         screen.step("MicroPython")
@@ -92,7 +92,7 @@ def _written(job: Job, found: Interpreter | None, screen: Screen) -> Console:
             image, erase=erase, baud=job.baud, progress=lambda done, total: screen.progress("write", done, total)
         )
         chip.restart()
-    console = Console(job.port)
+    console = Console(job.port, RETURN_S)
     found = _asked(console, screen, FIRST_START_S)
     if found is None:
         console.close()

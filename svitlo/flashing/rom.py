@@ -83,10 +83,10 @@ def _translated(port: str, meanwhile: str) -> Iterator[None]:
     except OSError as error:  # pyserial's own too
         raise PortLostError(f"the board went away from {port} while {meanwhile} (unplugged?): {AGAIN}") from error
     except FatalError as error:
-        reason = str(error).partition(".")[0]
+        reason = str(error).splitlines()[0].partition(". ")[0]
         raise PortLostError(
-            f"the chip on {port} answered no more while {meanwhile} ({reason}): {AGAIN}; "
-            "if it ends there each time, add --baud 115200 or try a shorter cable"
+            f"the chip on {port} gave up while {meanwhile} ({reason}); if it does not start any more, run the same "
+            "command again, it begins anew; if it ends there each time, add --baud 115200 or try a shorter cable"
         ) from error
 
 

@@ -10,12 +10,13 @@ from svitlo.flashing.advice import advise
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        ("3.1 wifi: wrong password", "refuses the password"),
-        ("3.1 wifi: network not found", "is not heard"),
+        ("3.1 wifi: could not join Flat 7: wrong password", "refuses the password"),
+        ("3.1 wifi: could not join Flat 7: no such network in reach", "is not heard"),
         ("63.0 wifi: no network, starting over", "is not heard"),
-        ("3.1 link: refused by the broker: wrong user name or password (code 4)", "device rotate"),
+        ("3.1 link: refused by the broker: wrong user name or password (code 4)", "rotated or removed"),
         ("3.1 link: certificate not accepted: dates", "svitlo broker tls"),
         ("3.1 link: [Errno 111] ECONNREFUSED", "svitlo up runs with --lan"),
+        ("3.1 link: -202", "svitlo up runs with --lan"),
         ("3.1 link: no answer from the broker", "svitlo up runs with --lan"),
         ("MemoryError: memory allocation failed", "--erase"),
     ],
@@ -27,7 +28,13 @@ def test_a_telling_line_gives_advice(line: str, wanted: str) -> None:
 
 
 def test_the_last_telling_line_counts() -> None:
-    advice = advise(["wifi: wrong password", "wifi: joined, address 192.168.1.7", "link: ECONNREFUSED"])
+    advice = advise(
+        [
+            "wifi: could not join Flat 7: wrong password",
+            "wifi: joined, address 192.168.1.7",
+            "link: [Errno 104] ECONNRESET",
+        ]
+    )
     assert advice is not None
     assert "--lan" in advice
 
