@@ -7,10 +7,12 @@ background:#f6f4ee;color:#222}header{display:flex;gap:.6em;align-items:baseline;
 header b{font-size:1.5em}header a{margin-left:auto}a{color:#0b57a4;padding:.3em 0}
 label{display:block;margin:1em 0 0;font-weight:600}small{display:block;color:#5a564d;font-weight:400}
 select,textarea,[type=text],[type=password]{display:block;width:100%%;margin-top:.3em;padding:.65em;font:inherit;
-background:#fff;color:#222;border:1px solid #8b8678;border-radius:.5em}textarea{font:.85em/1.3 monospace}
+font-weight:400;background:#fff;color:#222;border:1px solid #8b8678;border-radius:.5em}
+textarea{font:.85em/1.3 monospace}
 .r{display:flex;align-items:center;gap:.5em;font-weight:400;margin-top:.5em}.r input{width:1.3em;height:1.3em}
 button{font:inherit;padding:.5em .9em;margin-top:.5em;border:1px solid #8b8678;border-radius:.5em;background:#fff;
 color:#222}.g{width:100%%;padding:.8em;margin-top:1.6em;background:#0b57a4;color:#fff;border:0;font-weight:600}
+.x{outline:.15em solid #b3261e}.e::first-letter{text-transform:uppercase}
 .e,.d{padding:.8em;border-radius:.5em;background:#fde3dd;border-left:.4em solid #b3261e}
 .d{background:#dff1e0;border-color:#2a7a36}</style><header><b>Svitlo</b> %s <a href="/?l=%s">%s</a></header>
 """
@@ -91,36 +93,37 @@ def tell(text, uk):
     return text
 
 
-def form(uk, name, networks, values, error, token, device_id):
-    """The form: networks is [(ssid, rssi, secured)], values what was typed before; uk 0 or 1."""
+def form(uk, name, networks, values, wrong, token, device_id):
+    """The form: networks [(ssid, rssi, secured)], values typed before, wrong (text, field); uk 0 or 1."""
+
+    def mark(field):
+        return " class=x aria-invalid=true" if field == wrong[1] else ""
+
     yield _head(uk, name)
-    if error:
-        yield "<p class=e role=alert>%s</p>" % escape(tell(error, uk))
+    if wrong[0]:
+        yield "<p class=e role=alert>%s</p>" % escape(tell(wrong[0], uk))
     yield '<form method=post action="/?l=%s" name=f autocomplete=off>' % ("en", "uk")[uk]
     # Enter presses the first button; it is not to be the one that searches.
     yield "<input type=hidden name=t value=%s><button hidden></button><label>%s" % (token, NETWORK[uk])
-    yield '<select name=s><option value="">— %s —</option>' % (CHOOSE if networks else NONE)[uk]
+    yield '<select name=s%s><option value="">— %s —</option>' % (mark("s"), (CHOOSE if networks else NONE)[uk])
     for ssid, rssi, secured in networks:
         bars = "▂▄▆█"[: 1 + (rssi > -80) + (rssi > -70) + (rssi > -60)]
         shown = escape(ssid)
-        mark = "" if secured else " (%s)" % OPEN[uk]
+        note = "" if secured else " (%s)" % OPEN[uk]
         chosen = " selected" if values.get("s") == ssid else ""
-        yield '<option value="%s"%s>%s%s %s</option>' % (shown, chosen, shown, mark, bars)
+        yield '<option value="%s"%s>%s%s %s</option>' % (shown, chosen, shown, note, bars)
     yield "</select></label><button name=scan value=1>%s</button>" % AGAIN[uk]
-    yield "<label>%s<small>%s</small><input type=text name=o maxlength=32 autocapitalize=none " % (
-        TYPED[uk],
-        TYPED_HINT[uk],
-    )
-    yield 'autocorrect=off spellcheck=false value="%s"></label>' % escape(values.get("o", ""))
+    yield "<label>%s<small>%s</small>" % (TYPED[uk], TYPED_HINT[uk])
+    yield "<input type=text name=o maxlength=32 autocapitalize=none autocorrect=off spellcheck=false"
+    yield '%s value="%s"></label>' % (mark("o"), escape(values.get("o", "")))
     hint = "<small>%s</small>" % PASSWORD_KEPT[uk] if device_id else ""
-    yield '<label>%s%s<input type=password name=p maxlength=64 value="' % (PASSWORD[uk], hint)
-    yield '%s"></label><label class=r id=s hidden><input type=checkbox>%s</label>' % (
-        escape(values.get("p", "")),
-        SHOW[uk],
-    )
+    yield "<label>%s%s<input type=password name=p maxlength=64" % (PASSWORD[uk], hint)
+    yield '%s value="%s"></label>' % (mark("p"), escape(values.get("p", "")))
+    yield "<label class=r id=s hidden><input type=checkbox>%s</label>" % SHOW[uk]
     hint = "<small>%s</small>" % (CODE_KEPT[uk] % escape(device_id)) if device_id else ""
     yield "<label>%s<small>%s</small>%s" % (CODE[uk], CODE_HINT[uk], hint)
-    yield "<textarea name=c rows=4 maxlength=3600 autocapitalize=none spellcheck=false>%s" % escape(values.get("c", ""))
+    yield "<textarea name=c rows=4 maxlength=3600 autocapitalize=none spellcheck=false"
+    yield "%s>%s" % (mark("c"), escape(values.get("c", "")))
     yield "</textarea></label><button class=g>%s</button></form>%s" % (SAVE[uk], SCRIPT)
 
 

@@ -134,40 +134,40 @@ class Portal:
             return 302, "Location: http://%s/\r\n" % self._address, None
         self._seen_at = time.ticks_ms()
         uk = _ukrainian(request)
-        error = self._error
+        wrong = (self._error, "")
         values = {}
         if request.method == "POST" and self._saved_at is None:
             values = request.form()
-            error = self._post(request, values)
+            wrong = self._post(request, values)
         if self._saved_at is not None:
             return 200, "", lambda: page.saved(uk, self._name)
         device_id = str(self._current.get("device_id", ""))
         # What was typed goes back to who typed it; whoever else is in this open network sees the name at most.
         values = values or self._suggested()
-        form = (uk, self._name, self._networks, values, error, self._token, device_id)
+        form = (uk, self._name, self._networks, values, wrong, self._token, device_id)
         return 200, "", lambda: page.form(*form)
 
     def _post(self, request, form):
-        """Take the form; what is wrong with it, or None."""
+        """Take the form; what is wrong with it, and in which field."""
         origin = request.headers.get("origin", "")
         if origin not in ("", "null") and origin.split("/")[-1].split(":")[0] != self._address:
             form.clear()  # another site's: none of it is to stand in our page
         if form.get("t") != self._token:
-            return "this page was too old: please save once more"
+            return "this page was too old: please save once more", ""
         if form.get("scan"):
             self._scan()
-            return None
+            return "", ""
         try:
             self._save(form)
         except ValueError as error:
-            return str(error)
+            return error.args if len(error.args) > 1 else (str(error), "c")
         except settings.ConfigError as error:
-            return "the configuration cannot be used: %s" % error
+            return "the configuration cannot be used: %s" % error, "c"
         except OSError:
-            return "the board's memory is full: nothing was changed"
+            return "the board's memory is full: nothing was changed", ""
         self._log("set-up: saved")
         self._saved_at = time.ticks_ms()
-        return None
+        return "", ""
 
     def _save(self, form):
         code = form.get("c", "").strip()
@@ -185,16 +185,16 @@ class Portal:
 
     def _password(self, ssid, password):
         if not ssid:
-            raise ValueError("choose a Wi-Fi network or type its name")
+            raise ValueError("choose a Wi-Fi network or type its name", "s")
         if len(ssid.encode()) > 32:
-            raise ValueError("the name of the network is too long")
+            raise ValueError("the name of the network is too long", "o")
         if not password:
             if self._wifi().get("ssid") == ssid:
                 return self._wifi().get("password", "")
             if any(name == ssid and secured for name, _rssi, secured in self._networks):
-                raise ValueError("this network needs a password")
+                raise ValueError("this network needs a password", "p")
         elif not 8 <= len(password.encode()) <= 64:
-            raise ValueError("the Wi-Fi password has 8 to 63 characters")
+            raise ValueError("the Wi-Fi password has 8 to 63 characters", "p")
         return password
 
     def _scan(self):

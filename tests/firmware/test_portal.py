@@ -54,6 +54,7 @@ class Page(HTMLParser):
         self.chosen: str | None = None
         self.tags: list[str] = []
         self.error = ""
+        self.wrong: str | None = None
         self.text = ""
         self._where = ""
         self.feed(text)
@@ -64,6 +65,8 @@ class Page(HTMLParser):
         self._where = "error" if given.get("role") == "alert" else tag
         if tag == "input" and "name" in given:
             self.fields[given["name"]] = given.get("value", "")
+        if "aria-invalid" in given:
+            self.wrong = given["name"]
         if tag == "textarea":
             self.fields[given["name"]] = ""
         if tag == "option":
@@ -283,22 +286,24 @@ def test_a_damaged_configuration_builds_on_the_one_that_worked(set_up: SetUp, sc
 
 
 @pytest.mark.parametrize(
-    ("typed", "complaint"),
+    ("typed", "complaint", "field"),
     [
-        ({"c": ""}, "the claim code is missing"),
-        ({"c": CODE[:-5]}, "the claim code is incomplete: copy all of it"),
-        ({"c": CODE.lower()}, "the claim code has a typing error (its checksum is wrong): copy it again"),
-        ({"s": ""}, "choose a Wi-Fi network or type its name"),
-        ({"o": "ж" * 17}, "the name of the network is too long"),
-        ({"p": "short"}, "the Wi-Fi password has 8 to 63 characters"),
-        ({"p": ""}, "this network needs a password"),
-        ({"c": BROKEN}, 'the configuration cannot be used: "mqtt.host" is empty'),
+        ({"c": ""}, "the claim code is missing", "c"),
+        ({"c": CODE[:-5]}, "the claim code is incomplete: copy all of it", "c"),
+        ({"c": CODE.lower()}, "the claim code has a typing error (its checksum is wrong): copy it again", "c"),
+        ({"s": ""}, "choose a Wi-Fi network or type its name", "s"),
+        ({"o": "ж" * 17}, "the name of the network is too long", "o"),
+        ({"p": "short"}, "the Wi-Fi password has 8 to 63 characters", "p"),
+        ({"p": ""}, "this network needs a password", "p"),
+        ({"c": BROKEN}, 'the configuration cannot be used: "mqtt.host" is empty', "c"),
     ],
-)  # fmt: skip
-def test_what_is_wrong_is_said_and_what_was_typed_is_kept(typed: dict[str, str], complaint: str, fresh: SetUp) -> None:
+)
+def test_what_is_wrong_is_said_and_what_was_typed_is_kept(
+    typed: dict[str, str], complaint: str, field: str, fresh: SetUp
+) -> None:
     page = fresh.send(None, None, **{"c": CODE, **typed})
 
-    assert page.error == complaint
+    assert (page.error, page.wrong) == (complaint, field)
     sent = {"s": "home", "p": "wifi-password", "o": "", "c": CODE, **typed}
     assert {name: page.fields[name] for name in "poc"} == {name: sent[name] for name in "poc"}
     assert page.chosen == (sent["s"] or None)
