@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,12 @@ from tests.firmware.test_launcher import APP, compile_to
 if TYPE_CHECKING:
     from tests.firmware.conftest import Scripts
 
-HEAP_BYTES = 8_192
-"""What an update may hold at a time here, where a word has 8 bytes; on the board it is about half."""
+HEAP_BYTES = 4_096
+"""What an update may hold between two turns of the main loop, here, where a word has 8 bytes."""
+
+
+TURN = (("tick", 5), "report")
+TRIAL = (("tick", 101), "confirm", "trial?", "report")
 
 
 class Bench:
@@ -42,8 +47,8 @@ class Bench:
     def run(self, mode: str = "boots", *, order: dict[str, object] | None = None, **options: object) -> Any:
         """What update_mpy.py prints."""
         (self.folder / "bundle").write_bytes(self.data)
-        given = {"order": order or self.order(), **options}
-        return self._scripts.run("update", mode, json.dumps(given), timeout=110)
+        (self.folder / "options.json").write_text(json.dumps({"order": order or self.order(), **options}))
+        return self._scripts.run("update", mode, timeout=110)
 
     def boots(self, count: int = 1, **options: Any) -> list[Any]:
         done: list[Any] = self.run(boots=count, **options)["boots"]
@@ -56,6 +61,21 @@ class Bench:
     @property
     def part(self) -> Path:
         return self.folder / "update.part"
+
+    def steps(self, *steps: Any) -> list[Any]:
+        """What each call gave of an Updater that runs in slot a: a name, or (name, argument)."""
+        listed = [(step, None) if isinstance(step, str) else step for step in steps]
+        said: list[Any] = self.run("steps", steps=listed)
+        return said
+
+    def chunk(self, offset: int, size: int = 100) -> tuple[str, object]:
+        return ("chunk", (offset, self.data[offset : offset + size].hex()))
+
+    def state(self, **fields: object) -> None:
+        state = {"active": "a", "trial": None, "tries": 0, "order": "o-1", "version": "2", "result": None, **fields}
+        data = json.dumps(state).encode()
+        (self.folder / "state").mkdir()
+        (self.folder / "state" / "slots").write_bytes(data + zlib.crc32(data).to_bytes(4, "little"))
 
 
 @pytest.fixture
@@ -264,6 +284,122 @@ def test_the_same_order_again_is_answered_with_its_last_word(bench: Bench, crash
     (boot,) = bench.boots(1, crash=crash)
 
     assert states(boot) == ["failed" if crash else "done"]
+
+
+def loading(offset: int, order: str = "o-1") -> dict[str, object]:
+    return {"order": order, "state": "loading", "offset": offset}
+
+
+def test_while_the_link_is_down_no_time_counts(bench: Bench) -> None:
+    said = bench.steps(("offer", bench.order()), ("tick", 9_000), "report", "reported", ("tick", 9_000), "report")
+
+    assert said[2]["state"] == "accepted"
+    assert said[5] == loading(0)
+
+
+def test_data_are_asked_for_again_after_five_seconds(bench: Bench) -> None:
+    begin = (("offer", bench.order()), "reported", ("tick", 5), "report", "active", "reported")
+
+    said = bench.steps(*begin, ("tick", 49), "report", ("tick", 1), "report")
+
+    assert said[3:5] == [loading(0), True]
+    assert said[7] is None
+    assert said[9] == loading(0)
+
+
+def test_data_that_were_not_asked_for_are_ignored(bench: Bench) -> None:
+    begin = (bench.chunk(0), ("offer", bench.order()), "reported", ("tick", 5), "reported")
+
+    said = bench.steps(*begin, bench.chunk(100), ("chunk", (0, "")), ("tick", 2), "report", bench.chunk(0), *TURN)
+
+    assert said[8] is None
+    assert said[-1] == loading(100)
+
+
+def test_data_that_came_twice_count_once(bench: Bench) -> None:
+    begin = (("offer", bench.order()), "reported", ("tick", 5), "reported")
+
+    said = bench.steps(*begin, bench.chunk(0), bench.chunk(0), *TURN, "reported", bench.chunk(0), *TURN)
+
+    assert said[7] == loading(100)
+    assert said[-1] is None
+
+
+def test_more_data_than_announced_is_an_error(bench: Bench) -> None:
+    said = bench.steps(("offer", bench.order(size=99)), "reported", ("tick", 5), "reported", bench.chunk(0), *TURN)
+
+    assert said[-1] == {"order": "o-1", "state": "failed", "text": "more data came than was announced"}
+
+
+def test_the_order_under_way_again_is_told_its_offset(bench: Bench) -> None:
+    begin = (("offer", bench.order()), "reported", ("tick", 5), "reported", bench.chunk(0), *TURN, "reported")
+
+    assert bench.steps(*begin, ("offer", bench.order()), "report")[-1] == loading(100)
+
+
+def test_a_newer_order_takes_the_place_of_the_one_under_way(bench: Bench) -> None:
+    begin = (("offer", bench.order()), "reported", ("tick", 5), "reported", bench.chunk(0), *TURN, "reported")
+    newer = bench.order(order="o-2", sha256="ab" * 32)
+
+    said = bench.steps(*begin, ("offer", newer), "active", "reported", *TURN)
+
+    assert said[9] is False
+    assert said[-1] == loading(0, "o-2")
+
+
+def test_what_is_stored_waits_until_that_is_told(bench: Bench) -> None:
+    whole = bench.chunk(0, 10_000)
+    begin = (("offer", bench.order()), "reported", ("tick", 5), "reported", whole, ("tick", 50), "report")
+
+    said = bench.steps(*begin, ("offer", bench.order(order="o-2")), "report", "reported", ("tick", 1))
+
+    assert said[5] is False
+    assert said[6] == {"order": "o-1", "state": "stored"}
+    assert said[8]["text"] == "another update waits for its restart"
+    assert said[10] is True
+
+
+def test_what_is_stored_waits_a_minute_at_most(bench: Bench) -> None:
+    whole = bench.chunk(0, 10_000)
+
+    said = bench.steps(("offer", bench.order()), "reported", ("tick", 5), "reported", whole, ("tick", 700))
+
+    assert said[-1] is True
+
+
+def test_during_a_trial_other_orders_are_refused(bench: Bench) -> None:
+    bench.state(trial="a", active="b", tries=1)
+
+    said = bench.steps("trial", ("offer", bench.order(order="o-2")), "report", ("offer", bench.order()), "report")
+
+    assert said[2]["text"] == "a new version is on trial: ask again in a few minutes"
+    assert said[4] == {"order": "o-1", "state": "stored"}
+
+
+def test_a_trial_that_nobody_ordered_is_kept_without_a_word(bench: Bench) -> None:
+    bench.state(trial="a", active="b", tries=1, order=None)
+
+    said = bench.steps("trial", "trial?", "confirm", "report", "trial?")
+
+    assert said == [None, True, None, None, False]
+
+
+def test_a_full_flash_keeps_a_trial_open(bench: Bench) -> None:
+    bench.state(trial="a", active="b", tries=1)
+
+    said = bench.steps("trial", ("full", True), "confirm", "trial?", ("full", False), "confirm", "trial?", *TRIAL)
+
+    assert said[3] is True
+    assert said[6] is True  # not at once again
+    assert said[-2:] == [False, {"order": "o-1", "state": "done"}]
+
+
+def test_what_could_not_be_tried_is_told(bench: Bench) -> None:
+    bench.state(trial="b")
+
+    assert bench.steps("report") == [
+        {"order": "o-1", "state": "failed", "text": "the flash is full: the new version could not be tried"}
+    ]
 
 
 def test_an_update_holds_little_memory(bench: Bench, record_property: Any) -> None:

@@ -1,7 +1,7 @@
 """A board with the real launcher and Updater, fake slots, a server and a flash that fails as told.
 
-update_mpy.py MODE OPTIONS: "boots" runs some boots, "cuts" an update for every moment the power can go, "full" one for
-every byte the flash can be full at. OPTIONS is JSON, see DEFAULTS.
+update_mpy.py MODE: "boots" runs some boots, "cuts" an update for every moment the power can go, "full" one for
+every byte the flash can be full at, "steps" calls one Updater as told. options.json says how, see DEFAULTS.
 """
 
 import builtins
@@ -99,7 +99,7 @@ sys.modules["os"] = flash
 
 import launcher_mpy as launcher  # noqa: E402 - they shall see this flash
 
-import main  # noqa: E402, F401
+import main  # noqa: E402
 import update  # noqa: E402
 
 DEFAULTS = {
@@ -149,21 +149,24 @@ class Server:
 
 
 lines = []
-live = []
+live = 0  # bytes that an update held on the heap at most
 
 
 def life(server, options):
     """What the fake firmware's run() does: the main loop of the supervisor, as far as an update is concerned."""
 
     def run(version, slot):
+        global live
         if options["crash"] == version:
             raise ValueError("it does not work")
+        gc.collect()
+        before = gc.mem_alloc()
         board = Board(version)
         updater = update.Updater(None, board, lines.append)
         if options["again"] and not (server.last_word or updater.trial):
             updater.offer(server.order)
         for _ in range(options["turns"]):
-            board.uptime_ms += 100
+            board.uptime_ms += 5_000 if updater.trial else 100
             if updater.trial:
                 if options["confirm"]:
                     updater.confirm()
@@ -173,7 +176,7 @@ def life(server, options):
             ready = updater.tick()
             if options.get("measure"):
                 gc.collect()
-                live.append(gc.mem_alloc())
+                live = max(live, gc.mem_alloc() - before)
             if updater.report and options["acknowledge"]:
                 server.hear(updater.report, updater)
                 updater.reported()
@@ -197,6 +200,35 @@ def boots(server, options):
         boot["state"] = launcher.state()
         done.append(boot)
     return done
+
+
+def steps(listed):
+    """Calls of one Updater of version 1 in slot a, [name, argument]; what each gave."""
+    main.Slot.name = "a"
+    sys.modules["slot"] = main.Slot
+    board = Board("1")
+    updater = update.Updater(None, board, lines.append)
+    said = []
+    for name, argument in listed:
+        gave = None
+        if name == "tick":
+            for _ in range(argument):
+                board.uptime_ms += 100
+                gave = updater.tick()
+        elif name == "chunk":
+            offset, text = argument
+            updater.chunk(offset.to_bytes(4, "big") + bytes.fromhex(text))
+        elif name == "full":
+            flash.cut, flash.left = False, 0 if argument else None
+        elif name == "trial":
+            main.Slot.trial = True
+            updater = update.Updater(None, board, lines.append)
+        elif name in ("report", "active", "trial?"):
+            gave = getattr(updater, name.strip("?"))
+        else:
+            gave = getattr(updater, name)(argument) if argument else getattr(updater, name)()
+        said.append(gave)
+    return said
 
 
 def clean():
@@ -250,16 +282,16 @@ def trouble(order, data, options):
 
 if __name__ == "__main__":
     options = dict(DEFAULTS)
-    options.update(json.loads(sys.argv[2]))
+    with REAL_OPEN("options.json") as file:
+        options.update(json.load(file))
     with REAL_OPEN("bundle", "rb") as file:
         data = file.read()
     flash.free = options["free"]
     if sys.argv[1] == "boots":
-        gc.collect()
-        before = gc.mem_alloc()
         result = {"boots": boots(Server(options["order"], data, options), options), "log": lines}
-        if live:
-            result["heap"] = max(live) - before
+        result["heap"] = live
+    elif sys.argv[1] == "steps":
+        result = steps(options["steps"])
     else:
         flash.cut = sys.argv[1] == "cuts"
         result = trouble(options["order"], data, options)
