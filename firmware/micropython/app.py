@@ -1,7 +1,6 @@
 """What the launcher starts: the board's life, or set-up mode where it cannot begin."""
 
 import gc
-import os
 import sys
 import time
 
@@ -14,7 +13,7 @@ class DefaultPins:
     """Where boards without a configuration most likely have lamp and button (BOOT)."""
 
     def __init__(self):
-        c3 = "C3" in os.uname().machine
+        c3 = "C3" in getattr(sys.implementation, "_machine", "")
         self.led = 8 if c3 else 2
         self.led_inverted = c3
         self.button = 9 if c3 else 0
