@@ -99,12 +99,12 @@ def flash(
     config = _config(stack, device_id, network, tls, broker_port, interval_s)
     config |= _wiring(led, button, mains_pin)
     certificate = _authority(ca, where) if config["mqtt"]["tls"] else None
-    chosen = port or ports.choose(ports.list_ports()).name
+    chosen = ports.named(port) if port else ports.choose(ports.list_ports())
     screen = TerminalScreen(5 if wait else 4)
     with screen:
         screen.title(f"Flashing {device_id} on {chosen}")
         job = Job(
-            chosen,
+            chosen.name,
             contents(config, certificate),
             Path(platformdirs.user_cache_dir("svitlo")),
             image=image,
@@ -118,7 +118,7 @@ def flash(
             console.restart()
             screen.result("done")
             if wait:
-                _await_beat(lambda: _last_beat(stack, device_id), before, console, screen)
+                await_beat(lambda: _last_beat(stack, device_id), before, console, screen)
         if not wait:
             screen.end(f"The board starts; svitlo device list shows when {device_id} was heard.")
 
@@ -134,6 +134,8 @@ def _network(ssid: str, password: str | None, ethernet: str) -> dict[str, Any]:
             raise UserError("name the Wi-Fi network with --ssid (and --wifi-password), or the board with --ethernet")
         ssid = typer.prompt("Wi-Fi network")
     if password is None:
+        if not asks:
+            raise UserError(f"give the password of {ssid} with --wifi-password (an empty one for an open network)")
         password = typer.prompt("Wi-Fi password (empty for an open network)", "", hide_input=True, show_default=False)
     return {"wifi": {"ssid": ssid, "password": password}}
 
@@ -200,8 +202,12 @@ def _last_beat(stack: Target, device_id: str) -> Beat | None:
     return with_session(stack, work)
 
 
-def _await_beat(
-    last_beat: Callable[[], Beat | None], before: Beat | None, console: Console, screen: TerminalScreen
+def await_beat(
+    last_beat: Callable[[], Beat | None],
+    before: Beat | None,
+    console: Console,
+    screen: TerminalScreen,
+    wait_s: float = WAIT_S,
 ) -> None:
     """Show what the board says until it is heard. A boot has its own id, so no two clocks are compared."""
     from svitlo.flashing.advice import advise
@@ -214,7 +220,7 @@ def _await_beat(
         said.append(line)
         screen.board_says(line)
 
-    until, asked = time.monotonic() + WAIT_S, 0.0
+    until, asked = time.monotonic() + wait_s, 0.0
     while (now := time.monotonic()) < until:
         console.listen(say)
         if now - asked < 1:
@@ -227,7 +233,8 @@ def _await_beat(
             screen.result(f"received: boot {beat.boot}{number}{signal}, firmware {beat.fw or 'unknown'}")
             screen.end("The board is ready: take it off the cable and put it in its place.")
             return
-    what = advise(said) or ("press EN once" if not said else "see what it says above")
+    what = advise(said) or ("what it said last is above" if said else "and it said nothing: press its button EN")
     raise FlashError(
-        f"the board is written, but no heartbeat came within {WAIT_S:.0f} s: {what}. It keeps trying by itself"
+        f"the board is written, but no heartbeat came within {wait_s:.0f} s: {what}. "
+        "Meanwhile it keeps trying by itself"
     )

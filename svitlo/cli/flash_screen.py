@@ -6,10 +6,19 @@ import sys
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 _WIDTH = 16
+
+
+class _MeasuredBar(BarColumn):
+    """A bar only where there is something to measure."""
+
+    def render(self, task: Task) -> ProgressBar:
+        self.bar_width = 0 if task.total is None else 30
+        return super().render(task)
 
 
 class TerminalScreen:
@@ -21,7 +30,7 @@ class TerminalScreen:
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(30),
+            _MeasuredBar(),
             TextColumn("{task.fields[measure]}"),
             TimeElapsedColumn(),
             console=self._console,
@@ -34,6 +43,7 @@ class TerminalScreen:
         self._number = 0
         self._title = ""
         self._task: TaskID | None = None
+        self._said = ""
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -74,8 +84,10 @@ class TerminalScreen:
         self._console.print(line)
 
     def board_says(self, line: str) -> None:
-        """A line of the board's own console."""
-        self._console.print(Text(f"    board: {line}", style="dim"))
+        """A line of the board's own console; a bare chip says the same one for ever."""
+        if line != self._said:
+            self._console.print(Text(f"    board: {line}", style="dim"))
+        self._said = line
 
     def end(self, text: str) -> None:
         """The last word."""

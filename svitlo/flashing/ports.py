@@ -26,7 +26,8 @@ class Port:
     description: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.bridge or self.description})"
+        about = self.bridge or self.description
+        return f"{self.name} ({about})" if about else self.name
 
 
 def list_ports() -> list[Port]:
@@ -51,6 +52,11 @@ def choose(ports: list[Port]) -> Port:
         "no board found: plug it in with a USB cable that carries data (many only charge), and on Windows or macOS "
         f"install the driver of its USB bridge{others}"
     )
+
+
+def named(name: str) -> Port:
+    """The port a person chose, with what is known of it."""
+    return next((port for port in list_ports() if port.name == name), Port(name, None, ""))
 
 
 def why_not(name: str) -> FlashError:

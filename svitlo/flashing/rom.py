@@ -17,7 +17,7 @@ NO_ANSWER = (
     "no answer on {port}: hold the button BOOT (or IO0), press EN (or plug the cable in), let BOOT go after a second, "
     "and run the same command again; if it stays silent, try another cable"
 )
-AGAIN = "its flash is half written and it does not start; run the same command again, it begins anew"
+AGAIN = "if it does not start any more, run the same command again, it begins anew"
 
 
 class Loader:
@@ -68,8 +68,10 @@ def loader(port: str) -> Iterator[Loader]:
     _quieten()
     try:
         esp = cmds.detect_chip(port)
-    except (FatalError, OSError) as error:
+    except FatalError as error:
         raise BoardSilentError(NO_ANSWER.format(port=port)) from error
+    except OSError as error:
+        raise PortLostError(f"the board went away from {port} (unplugged?): {AGAIN}") from error
     with esp:
         yield Loader(esp, port)
 
