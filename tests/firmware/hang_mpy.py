@@ -38,7 +38,7 @@ def without_memory():
 def hang(ms):
     sleep_ms(ms)
     if time.ticks_diff(time.ticks_ms(), begun) > 2_000:
-        way = open("world/hang").read()  # noqa: PTH123, SIM115 - MicroPython
+        way = open("world/hang").read()
         print("hangs " + way)
         globals()[way]()
 

@@ -41,7 +41,7 @@ from tests.support.wait import eventually
 
 KEEPALIVE_S = 2
 BACK_OFF_CAP_S = 30
-SIDE_BY_SIDE = 16
+SIDE_BY_SIDE = 24
 COMMAND = "svitlo/devices/board/command"
 PUBLISH_QOS1 = packet(0x32, b"\x00\x01t\x12\x34m")
 
@@ -78,8 +78,8 @@ class Choke:
         return f"handshake: {self.then} after {self.after} bytes"
 
 
-ANSWERS = (("CONNACK", Step.CONNECT, 4), ("PUBACK", Step.PUBLISH, 4), ("SUBACK", Step.SUBSCRIBE, 5))
-ANSWERS += (("PINGRESP", Step.PINGREQ, 2),)
+ANSWERS = [("CONNACK", Step.CONNECT, 4), ("PUBACK", Step.PUBLISH, 4), ("SUBACK", Step.SUBSCRIBE, 5)]
+ANSWERS += [("PINGRESP", Step.PINGREQ, 2)]
 
 
 def _cuts() -> Iterator[Case]:
@@ -232,9 +232,9 @@ def _judge(
 ) -> str:
     """Wait until the board is back for good: three heartbeats of one connection, of the boot that began."""
 
-    def is_back() -> list[Beat] | None:
+    def is_back() -> list[Beat]:
         beats = broker.heard_since(begun)
-        return beats if len([beat for beat in beats if beat.session == beats[-1].session]) >= 3 else None
+        return beats if len([beat for beat in beats if beat.session == beats[-1].session]) >= 3 else []
 
     beats = eventually(is_back, bound_s + 30, "the board beats again")
     back = next(beat.at for beat in beats if beat.session == beats[-1].session)

@@ -68,9 +68,10 @@ def test_watchdog_can_be_taken_off(board: MicroPythonBoard, observer: Observer) 
     assert board.goodbye() == 0
 
 
-def test_board_that_ends_otherwise_is_not_said_to_be_bitten(board: MicroPythonBoard) -> None:
-    (board.directory / "config.json").write_text("{")
+def test_board_that_ends_otherwise_is_not_said_to_be_bitten(board: MicroPythonBoard, observer: Observer) -> None:
     board.start()
+    observer.heartbeat()
+    board.kill()
 
     with pytest.raises(RuntimeError, match="not by its watchdog"):
         board.restart_after_bite(30)

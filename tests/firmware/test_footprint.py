@@ -1,0 +1,35 @@
+"""What the firmware takes of flash and heap, printed and bounded; that every file compiles is in test_compiles.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from svitlo.simulator.micropython import UmqttSource
+from tests.support.footprint import Footprint, measure
+
+KIB = 1024
+
+
+@pytest.fixture(scope="module")
+def footprint(umqtt: UmqttSource, tmp_path_factory: pytest.TempPathFactory) -> Footprint:
+    found = measure(tmp_path_factory.mktemp("footprint"), umqtt)
+    print(f"flash: {sum(found.files.values())} bytes in {len(found.files)} files: {_by_size(found.files)}")
+    print(f"heap imported: {sum(found.imported.values())} bytes: {_by_size(found.imported)}")
+    print(f"heap running: {found.running} bytes; the largest free piece has {found.largest_free}")
+    return found
+
+
+def test_flash_is_bounded(footprint: Footprint) -> None:
+    """A board with 4 MB of flash has a file system of 2 MB: two slots and an update that is loading fit with ease."""
+    assert sum(footprint.files.values()) < 72 * KIB
+    assert max(footprint.files.values()) < 8 * KIB
+
+
+def test_heap_is_bounded(footprint: Footprint) -> None:
+    """An ESP32 has 56 KiB to begin with; 40 must do, so that TLS and what a message brings have room."""
+    assert sum(footprint.imported.values()) < 30 * KIB
+    assert footprint.running < 34 * KIB
+
+
+def _by_size(sizes: dict[str, int]) -> str:
+    return ", ".join(f"{name} {size}" for name, size in sorted(sizes.items(), key=lambda item: -item[1]))
