@@ -115,6 +115,15 @@ def test_an_rtc_memory_of_an_older_boot_is_a_power_loss(flash: Flash, code: int)
     assert flash.boot(code)["cause"] == "power_on"
 
 
+def test_a_power_on_that_rtc_memory_outlived_begins_a_new_era(flash: Flash) -> None:
+    before = flash.boot()
+
+    after = flash.boot(1)
+
+    assert (after["cause"], after["boots"]) == ("power_on", 2)
+    assert after["era"] != before["era"]
+
+
 def test_noise_in_rtc_memory_is_a_power_loss(scripts: Scripts) -> None:
     result = scripts.run("board", "noise")
 
@@ -190,6 +199,8 @@ def test_ntp_that_fails_any_way_is_asked_again(scripts: Scripts) -> None:
     result = scripts.run("board", "ntp", "silence", "refused", "broken", 1_000, 846_000_000)
 
     assert result["asked"][:5] == pytest.approx([0, 64, 184, 424, 904], abs=20)
+    # A day after the answer it fails again, and the pauses begin anew.
+    assert result["asked"][5:8] == pytest.approx([87_304, 87_368, 87_492], abs=40)
     assert (result["before"], result["after"]) == (False, True)
     assert result["epoch"] == pytest.approx(946_684_800 + 846_000_000 + 3 * 86_400 - 600 - 904, abs=30)
     assert result["open"] == 0
