@@ -25,8 +25,8 @@ NONE = ("none found", "жодної не знайдено")
 AGAIN = ("Search again", "Шукати ще раз")
 TYPED = ("or its name", "або її назва")
 TYPED_HINT = (
-    "2.4 GHz only; if it is hidden or not in the list",
-    "лише 2,4 ГГц; якщо вона прихована або її немає у списку",
+    "if it is hidden or not in the list; 2.4 GHz only",
+    "якщо вона прихована або її немає у списку; лише 2,4 ГГц",
 )
 PASSWORD = ("Wi-Fi password", "Пароль Wi-Fi")
 PASSWORD_KEPT = ("empty: as before, for the same network", "порожньо: як раніше, для тієї самої мережі")

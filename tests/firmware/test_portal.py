@@ -276,7 +276,7 @@ def test_a_wired_board_needs_no_network(set_up: SetUp) -> None:
 
 def test_a_damaged_configuration_builds_on_the_one_that_worked(set_up: SetUp, scripts: Scripts) -> None:
     set_up.config.write_text(json.dumps(OLD))
-    scripts.run("settings", "remember")
+    scripts.run("settings", "kept")
     set_up.config.write_bytes(set_up.config.read_bytes()[:40])
 
     set_up.start().send(c="")
