@@ -14,9 +14,14 @@ from bench import (
     alert_latency,
     core_rate,
     firehose_ratio,
+    firmware_footprint,
+    firmware_soak,
     fleet_simulation,
+    frozen_boards,
     idle_memory,
     live_throughput,
+    mains_alert,
+    reconnect_spread,
     thousand_boards,
 )
 from bench.figure import Figure, NotHereError
@@ -24,18 +29,23 @@ from bench.report import keep, show
 
 BENCHES: dict[str, tuple[Callable[[], list[Figure]], str]] = {
     "alert_latency": (alert_latency.measure, "from a board's last will to the alert in Telegram"),
+    "mains_alert": (mains_alert.measure, "from the edge at a mains sensor to the alert in Telegram"),
     "idle_memory": (idle_memory.measure, "memory of a stack that has nothing to do"),
     "thousand_boards": (thousand_boards.measure, "what 1000 boards, a beat every 10 s, cost"),
     "core_rate": (core_rate.measure, "the pure core: observations a second, bytes a device"),
     "fleet_simulation": (fleet_simulation.measure, "the pure core on simulated weeks whose truth is known"),
     "firehose_ratio": (firehose_ratio.measure, "the firehose and decoding against mosquitto_sub"),
     "live_throughput": (live_throughput.measure, "the live detector and ingest against mosquitto_sub"),
+    "frozen_boards": (frozen_boards.measure, "from a real board that freezes to power: off on MQTT"),
+    "reconnect_spread": (reconnect_spread.measure, "200 real boards come back after the broker was away"),
+    "firmware_soak": (firmware_soak.measure, "200,000 beats of the real firmware: its heap"),
+    "firmware_footprint": (firmware_footprint.measure, "the firmware on a board's flash and heap"),
 }
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run what was asked for; 1 when a bar was missed."""
-    names = "\n".join(f"  {name:<16} {title}" for name, (_, title) in BENCHES.items())
+    names = "\n".join(f"  {name:<18} {title}" for name, (_, title) in BENCHES.items())
     parser = argparse.ArgumentParser(
         prog="python -m bench", epilog=f"benches:\n{names}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
