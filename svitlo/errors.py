@@ -9,7 +9,8 @@ SvitloError
 ├── BrokerUnavailableError    the MQTT broker does not answer; trying again may help
 │   └── BrokerRefusedError    it answered no: wrong credential, or a right is missing
 ├── AccountError            the broker's account plugin refused a command
-└── StackError              the embedded stack cannot start or was not found
+├── StackError              the embedded stack cannot start or was not found
+└── FlashError              a board could not be written over USB (in svitlo.flashing)
 
 `svitlo.contracts` has a `ContractError` of its own, since it imports nothing of ours.
 """
