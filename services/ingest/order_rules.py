@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from svitlo.contracts import Command, CommandWord, Report
+from svitlo.contracts import CHUNK_BYTES, Command, CommandWord, Report
 from svitlo.registry import OrderKind, OrderRow, OrderState
 
 
@@ -29,6 +29,8 @@ class Pace:
     """How long a board is served after it last asked for a piece: three times as long as it waits for one."""
     failures: int = 2
     """After so many boards failed with a version, it goes to no more of them."""
+    setbacks: int = 5
+    """How often a board may give up in the middle of loading until that is the end of it."""
     unanswered: int = 5
     """After so many sends without any answer we say what may be the matter."""
 
@@ -45,11 +47,12 @@ class Standing:
 
 @dataclass(frozen=True)
 class Step:
-    """What a report changes; `offset` and `text` None leave what is there."""
+    """What a report changes; `offset` None leaves what is there, `setback` says that the board gave up for now."""
 
     state: OrderState
     offset: int | None = None
     text: str | None = None
+    setback: bool = False
 
 
 FINAL = (OrderState.DONE, OrderState.REFUSED, OrderState.FAILED)
@@ -72,20 +75,35 @@ _RANK = {
 }
 
 
-def step(order: OrderRow, report: Report) -> Step | None:
-    """What `report` means for `order`; None when nothing, as for one that comes twice or too late."""
+def step(order: OrderRow, report: Report, pace: Pace) -> Step | None:
+    """What `report` means for `order`; None when nothing, as for one that comes twice or too late.
+
+    A board that gives up before it has the whole bundle says nothing against the bundle. It keeps what it has, so the
+    order stays open, and is sent again after its time.
+    """
     state = OrderState(report.state)
     if not order.open or state not in _STATES[order.kind]:
         return None
     if order.kind is OrderKind.ROTATE and state is OrderState.DONE and order.state is not OrderState.STORED:
         return None  # the broker does not know the new password yet, so nobody can have used it
+    if state is OrderState.FAILED and _in_the_middle(order) and order.details.setbacks < pace.setbacks:
+        return Step(order.state, text=report.text, setback=True)
     if state in FINAL:
-        return Step(state, text=report.text)
+        return Step(state, order.details.size if state is OrderState.DONE else None, report.text)
     if _RANK[state] < _RANK[order.state] or order.state is state is OrderState.STORED:
         # Late, or where it stands once more. That the board still loads is news, what it has stored is not.
-        return None if order.state is OrderState.STORED else Step(order.state)
+        return None if order.state is OrderState.STORED else Step(order.state, text=order.text)
     offset = min(report.offset or 0, order.details.size or 0) if state is OrderState.LOADING else None
-    return Step(state, offset, report.text)
+    return Step(state, order.details.size if state is OrderState.STORED else offset, report.text)
+
+
+def _in_the_middle(order: OrderRow) -> bool:
+    """Whether a board has not asked for the last piece of its update yet."""
+    return (
+        order.kind is OrderKind.UPDATE
+        and order.state is not OrderState.STORED
+        and order.details.offset + CHUNK_BYTES < (order.details.size or 0)
+    )
 
 
 def due(order: OrderRow, now: datetime, pace: Pace) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ingest.order_rules import Pace, Standing, Step
+from svitlo.contracts import CHUNK_BYTES
 from svitlo.registry import OrderDetails, OrderRow, OrderState, audit
 from svitlo.registry.orders import COLUMNS, encode_details, order_of
 
@@ -58,17 +59,20 @@ WHERE id = :id AND state = :state RETURNING id
 _SERIAL = text("SELECT max(CAST(details->>'serial' AS bigint)) FROM device_orders WHERE device_id = :device")
 
 _ADVANCE = text("""
-UPDATE device_orders SET
-  text = CASE WHEN state = CAST(:state AS text) THEN coalesce(CAST(:text AS text), text) ELSE CAST(:text AS text) END,
-  state = CAST(:state AS text), updated_at = :now, details = CAST(:details AS jsonb)
+UPDATE device_orders SET state = :state, updated_at = :now, text = :text, details = CAST(:details AS jsonb)
 WHERE id = :id
 """)
 
-# One that stored it and is not back yet may have been broken by it; if it comes back it no longer counts.
+# One that stored it and is not back yet may have been broken by it; if it comes back it no longer counts. One that
+# never had all of it says nothing of the bundle.
 _FAILURES = text("""
 SELECT count(DISTINCT o.device_id) FROM device_orders o
 WHERE o.kind = 'update' AND o.details->>'sha256' = :sha256
-  AND (o.state = 'failed' OR o.state = 'stored' AND o.updated_at <= :back_before)
+  AND (
+    o.state = 'stored' AND o.updated_at <= :back_before
+    OR o.state = 'failed'
+      AND coalesce(CAST(o.details->>'offset' AS integer), 0) + :piece >= CAST(o.details->>'size' AS integer)
+  )
   AND NOT EXISTS (
     SELECT FROM device_orders l WHERE l.device_id = o.device_id AND l.kind = 'update' AND l.state = 'done'
       AND l.details->>'sha256' = :sha256 AND l.created_at > o.created_at
@@ -142,14 +146,15 @@ async def find(session: AsyncSession, order_id: UUID, device_id: str) -> OrderRo
 
 async def advance(session: AsyncSession, order: OrderRow, to: Step, now: datetime) -> None:
     """Note how far an order has come."""
-    details = order.details if to.offset is None else structs.replace(order.details, offset=to.offset)
+    offset = order.details.offset if to.offset is None else to.offset
+    details = structs.replace(order.details, offset=offset, setbacks=order.details.setbacks + to.setback)
     values = {"id": order.id, "state": to.state.value, "details": encode_details(details), "text": to.text, "now": now}
     await session.execute(_ADVANCE, values)
 
 
 async def failures(session: AsyncSession, sha256: str, now: datetime, pace: Pace) -> int:
     """How many boards failed with a bundle, or stored it and have not been back for too long."""
-    values = {"sha256": sha256, "back_before": now - timedelta(seconds=pace.back_s)}
+    values = {"sha256": sha256, "back_before": now - timedelta(seconds=pace.back_s), "piece": CHUNK_BYTES}
     return int((await session.execute(_FAILURES, values)).scalar_one())
 
 

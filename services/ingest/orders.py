@@ -155,12 +155,12 @@ class Orders:
         async with self._database.transaction() as session:
             for report in reports:
                 order = await store.find(session, order_id, device)
-                if order is None or (to := step(order, report)) is None:
+                if order is None or (to := step(order, report, self._pace)) is None:
                     continue
                 if order.kind is OrderKind.ROTATE and to.state is OrderState.STORED:
                     adopted = await store.adopt_password(session, order) or adopted
                 await store.advance(session, order, to, utc_now())
-                if to.state is not order.state:
+                if to.state is not order.state or to.setback:
                     news.append((order, to.state, to.text))
         for order, state, text in news:
             _tell(order, state, text)

@@ -42,7 +42,7 @@ _NEXT = {
     "identify": "order it again once the board is online",
     "reboot": "order it again once the board is online, or unplug the board",
     "update": "the board still runs what it ran before; order it again, or write it over USB",
-    "rotate": "the board keeps the password that works; order it again, or change it at once: svitlo device rotate {id}",
+    "rotate": "the board keeps the password that works; order it again, or change it at once and by hand",
 }
 """What a person may do after an order came to nothing."""
 
@@ -69,11 +69,11 @@ def rotate_over_the_air(device_id: str, wait: float | None, data_dir: Path | Non
 
 
 def update(
-    device_ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="The devices' ids.")] = None,
+    device_ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="The devices' ids.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every device that runs another version.")] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="Call back what is not stored yet.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also where it runs already, or where updates are held back.")
+        bool, typer.Option("--force", help="Also while updates are held back because boards failed.")
     ] = False,
     wait: Wait = None,
     data_dir: DataDir = None,
@@ -98,10 +98,10 @@ def update(
         _cancel(where, [device.id for device in devices])
         return
     made = bundle()
-    wanted = [device for device in devices if force or device.fw != made.version]
+    wanted = [device for device in devices if device.fw != made.version]
     for device in devices:
         if device not in wanted and not every:
-            typer.echo(f"{device.id} runs {made.version} already; --force writes it again.")
+            typer.echo(f"{device.id} runs {made.version} already.")
     if not wanted:
         if every:
             typer.echo(f"Every device runs {made.version} already." if devices else "There are no devices.")
@@ -153,6 +153,11 @@ def _order(
 
     async def work(session: Any) -> list[tuple[OrderRow, bool]]:
         now = utc_now()
+        if details is not None and details.force:  # in place of those that are held back
+            states = [registry.OrderState.WAITING]
+            await registry.cancel_orders(
+                session, [name for name, _ in wanted], {kind for _, kind in wanted}, states=states
+            )
         return [await registry.add_order(session, name, kind, now=now, details=details) for name, kind in wanted]
 
     return with_session(where, work)
@@ -215,7 +220,7 @@ def _follow(where: Target, made: Sequence[tuple[OrderRow, bool]], wait: float | 
             orders_command = shown_command(data_dir, "device", "orders", order.device_id)
             typer.echo(f"svitlo: {said}; not over after {wait:g} s, and it goes on: {orders_command}", err=True)
         else:
-            typer.echo(f"svitlo: {said}; {_NEXT[order.kind].format(id=order.device_id)}", err=True)
+            typer.echo(f"svitlo: {said}; {_NEXT[order.kind]}", err=True)
     if not good:
         raise typer.Exit(1)
 

@@ -55,8 +55,8 @@ LIFETIMES = {
 
 
 class OrderDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an order needs to know: of an update the bundle and how much of it is loaded, of a rotation the generation
-    of the new password.
+    """What an order needs to know: of an update the bundle, how much of it is loaded and how often the board gave up
+    meanwhile, of a rotation the generation of the new password.
 
     `sent_at` (UTC) is when it was last sent, `sends` how often; `serial` was given to it when it was first sent, and
     `boot` is the boot the board was in then. With `force` an update goes out where updates are held back.
@@ -66,6 +66,7 @@ class OrderDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     size: int | None = None
     sha256: str | None = None
     offset: int = 0
+    setbacks: int = 0
     force: bool = False
     generation: int | None = None
     serial: int | None = None

@@ -23,6 +23,11 @@ async def furnish(database: Database, broker: Broker, sites: dict[str, list[str]
             await registry.add_site(session, site, site.title(), public=True)
             for device in devices:
                 await registry.add_device(session, site, device)
+    await let_in(broker, database)
+
+
+async def let_in(broker: Broker, database: Database) -> None:
+    """Give all that is registered its account at the broker."""
     async with database.transaction() as session:
         wanted = await wanted_accounts(session)
     async with DynamicSecurity.connect(address(broker, "svitlo.admin"), admin_password()) as plugin:
