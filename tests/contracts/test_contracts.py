@@ -112,7 +112,13 @@ def test_an_order_without_an_id_says_no_more_than_its_word() -> None:
 
 
 def test_the_longest_order_fits_into_a_payload() -> None:
-    words: dict[str, Any] = {"order": "a" * 36, "version": "9" * 32, "sha256": "f" * 64, "mac": "f" * 64, "password": "p" * 64}
+    words: dict[str, Any] = {
+        "order": "a" * 36,
+        "version": "9" * 32,
+        "sha256": "f" * 64,
+        "mac": "f" * 64,
+        "password": "p" * 64,
+    }
     command = Command(command=CommandWord.UPDATE, serial=2**53, size=2**31 - 1, **words)
     assert len(encode(command)) <= MAX_PAYLOAD
 
