@@ -10,6 +10,7 @@ With mqtt.tls, the certificate of the authority lies beside it as ca.der (DER: P
 import binascii
 import json
 import os
+import sys
 
 PATH = "config.json"
 CA_PATH = "ca.der"
@@ -55,7 +56,7 @@ class Settings:
         self.interval_s = _number(data, "interval_s", 10, 1, 3600)
         # 0 would mean no will at all when the mains goes; brokers commonly refuse more than 120.
         self.keepalive_s = _number(data, "keepalive_s", 10, 2, 120)
-        pins = _get(data, "pins", dict, {})
+        pins = _get(data, "pins", dict, {} if self.ethernet else usual_pins())
         self.led = _pin(pins, "led", "pins.", False)
         self.led_inverted = _get(pins, "led_inverted", bool, False, "pins.")
         self.button = _pin(pins, "button", "pins.", False)
@@ -64,6 +65,15 @@ class Settings:
         self.ca = None
         if self.tls:
             self.ca = ca or _read_ca(_get(mqtt, "ca_crc", str, "", "mqtt."))
+
+
+def usual_pins():
+    """Where a board that says nothing of its pins most likely has its LED and its button, BOOT.
+
+    Not on wired boards: there GPIO 0 is the PHY's clock, and a button on it would be pressed all the time.
+    """
+    c3 = "C3" in getattr(sys.implementation, "_machine", "")
+    return {"led": 8 if c3 else 2, "led_inverted": c3, "button": 9 if c3 else 0}
 
 
 def load(path=PATH, log=print):
@@ -249,7 +259,7 @@ def _pzem(data):
         return None
     prefix = "pzem."
     return {
-        "uart": _number(data, "uart", 2, 1, 2, prefix),
+        "uart": _number(data, "uart", 1, 1, 2, prefix),
         "tx": _pin(data, "tx", prefix),
         "rx": _pin(data, "rx", prefix),
         "mains": _get(data, "mains", bool, True, prefix),

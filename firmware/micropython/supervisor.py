@@ -113,6 +113,7 @@ class Supervisor:
         if self._link.connected:
             self._journal.note("net_lost")
         self._link.drop()
+        self._lamp.show("broker")
         if isinstance(error, Refused) and error.code in (4, 5):
             self._refusals += 1
             if self._keys.refused():

@@ -134,10 +134,10 @@ def test_what_is_left_out_has_its_usual_value(scripts: Scripts) -> None:
 
     assert (read["port"], read["interval_s"], read["keepalive_s"], read["wifi_password"]) == (1883, 10, 10, "")
     assert (read["update_key"], read["led"], read["led_inverted"], read["button"], read["ethernet"]) == (
-        None, None, False, None, None,
+        None, 2, False, 0, None,
     )  # fmt: skip
     assert read["mains"] == sensors["mains"] | {"debounce_ms": 60}
-    assert read["pzem"] == sensors["pzem"] | {"uart": 2, "mains": True, "on_above_v": 100}
+    assert read["pzem"] == sensors["pzem"] | {"uart": 1, "mains": True, "on_above_v": 100}
 
 
 def test_a_proved_configuration_is_kept_once(scripts: Scripts) -> None:
