@@ -240,3 +240,14 @@ async def test_a_command_reaches_a_real_board_through_ingest(
         outcome = await waiting
     assert outcome.code == 0, outcome.err
     assert "hall: done (blinks)." in outcome.out
+
+
+def test_on_a_terminal_a_bar_shows_how_much_a_board_has(house: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what rich takes for a terminal
+    heard(house, "hall", fw="0.0.1")
+    half = "details = details || jsonb_build_object('offset', CAST(details->>'size' AS integer) / 2)"
+    with meanwhile(house, f"state = 'loading', {half}", "state = 'stored'", "state = 'done'"):
+        outcome = house("device", "update", "hall", "--wait", "60")
+    assert outcome.out.splitlines()[-1] == "hall: done."
+    for said in ("hall", "the board loads it", "stored; the board comes back with it", "━"):
+        assert said in outcome.err, said
