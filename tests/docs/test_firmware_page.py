@@ -73,7 +73,7 @@ def example() -> dict[str, Any]:
 
 def test_the_example_configuration_is_accepted(settings: Any) -> None:
     config = settings.Settings(example())
-    assert (config.led, config.button, config.mains["pin"], config.pzem["uart"]) == (2, 0, 34, 2)
+    assert (config.led, config.button, config.mains["pin"], config.pzem["uart"]) == (2, 0, 34, 1)
 
 
 def test_every_key_of_the_configuration_is_documented_and_no_other(settings: Any) -> None:
