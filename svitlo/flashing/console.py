@@ -29,6 +29,9 @@ _CTRL_C = b"\r\x03"
 _CTRL_B = b"\x02"
 _BANNER = re.compile(rb"MicroPython v?(\d+)\.(\d+)(\S*) on [^;\r\n]*; [^\r\n]*with ([\w-]+)")
 _NOT_PYTHON = re.compile(rb"invalid header: 0x|waiting for download|No bootable app|flash read err")
+_NOISE = re.compile(
+    r">>>|MicroPython v|Type \"help|ets |ESP-ROM:|Build:|rst:0x|configsip|clk_drv|SPIWP|mode:|load:0x|entry 0x"
+)
 _STARTS = re.compile(rb"rst:0x[0-9a-f]+ \(")
 
 # In the folders that are ours every file counts; of the rest of the flash only the root is looked at.
@@ -242,7 +245,7 @@ def _say_lines(seen: bytes, shown: int, say: Say) -> int:
 
 
 def _say(line: bytes, say: Say) -> None:
-    """One line for people; what is no line of a program is left out: prompts, the banner, control characters."""
+    """One line for people; what is no line of a program is left out: prompts, the banner, what the chip's ROM says."""
     text = "".join(char for char in line.decode(errors="replace") if char.isprintable()).strip()
-    if text and not text.startswith((">>>", "MicroPython v", 'Type "help()"')):
+    if text and not _NOISE.match(text):
         say(text)

@@ -132,6 +132,19 @@ def test_a_firmware_that_hangs_is_woken_by_a_reset(make_board: MakeBoard, job: M
     assert board.tree() == contents(CONFIG, None)
 
 
+def test_a_board_that_resets_as_the_port_opens_is_interrupted_again(make_board: MakeBoard, job: MakeJob) -> None:
+    (board := make_board(image=make_image(ESP32))).unplug()
+    (board.files / "main.py").write_text(HANGS)
+    board, notes = make_board(image=make_image(ESP32)), Notes()
+    board.resets_when_opened = True
+
+    load(job(board), notes).close()
+
+    assert notes.results[0] == "ESP32, answers as MicroPython 1.28.0"
+    assert board.rom.commands == []
+    assert not [line for line in notes.lines if line.startswith(("rst:", "entry"))]
+
+
 @pytest.mark.parametrize("image", [None, make_image(ESP32)], ids=["while MicroPython is written", "while files are"])
 def test_unplugged_in_the_middle_it_can_be_run_again(make_board: MakeBoard, job: MakeJob, image: bytes | None) -> None:
     board = make_board(image=image)

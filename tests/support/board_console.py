@@ -39,6 +39,8 @@ class Board:
         """Unplug after so many bytes more from the host."""
         self.deaf_boots = 0
         """So many programs hang until a reset: Ctrl-C does not reach them."""
+        self.resets_when_opened = False
+        """The bridge resets the board when the port opens, and what is said meanwhile is lost."""
         self._umqtt = umqtt
         if image is not None:
             self.rom.flash[kind.offset : kind.offset + len(image)] = image
@@ -107,6 +109,8 @@ class Board:
         if self.rom.flash[kind.offset] != 0xE9:
             self._mode = "blank"
             return
+        if reset != 5:
+            self._say(b"rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\nentry 0x400806ac\r\n")
         world = self.files / "world"
         world.mkdir(exist_ok=True)
         if reset is None:
@@ -153,6 +157,10 @@ class Board:
         return code
 
     def _hear(self, data: bytes) -> None:
+        if self.resets_when_opened:
+            self.resets_when_opened = False
+            self._start(reset=1)
+            return
         if SYNC in data:
             self._end_child()
             self._mode = "loader"
