@@ -14,6 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from svitlo.cli import main
 from svitlo.db.session import Database
+from tests.support.umqtt import umqtt
+
+__all__ = ["CommandLine", "Outcome", "svitlo", "umqtt"]
 
 
 @dataclass(frozen=True)

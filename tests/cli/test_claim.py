@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from svitlo import claims, registry
+from svitlo.simulator.micropython import UmqttSource
 from svitlo.stack.tls import make_certificates
 from tests.cli.conftest import CommandLine
+from tests.support.setup_mode import SetUp
 
 
 @pytest.fixture
@@ -74,3 +77,23 @@ def test_an_address_no_board_can_reach_is_said(house: CommandLine, monkeypatch: 
 
 def test_an_unknown_device_gets_no_code(house: CommandLine) -> None:
     assert "attic" in house.refused("device", "claim", "attic")
+
+
+def test_the_boards_page_takes_the_code_that_was_printed(
+    house: CommandLine, tmp_path: Path, umqtt: UmqttSource
+) -> None:
+    make_certificates(tmp_path / "tls", ["broker.lan"], port=8883, owner=None)
+    printed = house("device", "claim", "hall", "--tls", "--data-dir", str(tmp_path)).out
+    board = SetUp(tmp_path, umqtt)
+    try:
+        page = board.start().send(c=printed)
+        board.end()
+    finally:
+        board.kill()
+
+    assert "The board restarts" in page.text
+    config = json.loads(board.config.read_text())
+    assert (config["device_id"], config["wifi"]["ssid"]) == ("hall", "home")
+    expected = claims.decode(printed.strip())
+    assert config["mqtt"] == {**expected["mqtt"], "ca_crc": config["mqtt"]["ca_crc"]}
+    assert (tmp_path / "ca.der").read_bytes() == claims.authority(expected)

@@ -6,10 +6,8 @@ import json
 import re
 import socket
 import struct
-import subprocess
 import time
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +15,11 @@ import httpx
 import pytest
 
 from svitlo import claims
-from svitlo.simulator.micropython import environment, interpreter
+from tests.support.setup_mode import Page, SetUp
 
 if TYPE_CHECKING:
     from svitlo.simulator.micropython import UmqttSource
-    from tests.firmware.conftest import Scripts
+    from tests.firmware.conftest import BoardMaker, Broker, Observer, Scripts
 
 OLD: dict[str, Any] = {
     "v": 1,
@@ -41,152 +39,11 @@ CLAIMED: dict[str, Any] = {
 }
 CODE = claims.encode(CLAIMED)
 BROKEN = claims.encode(CLAIMED | {"mqtt": {"host": ""}})
-SCAN = [["home", -48, 3], ["home", -80, 3], ["café", -77, 0], ['<script>alert("1")</script>', -65, 3], ["", -30, 3]]
-
-
-class Page(HTMLParser):
-    """What a browser would make of the page: fields, choices, and the tags there are."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.fields: dict[str, str] = {}
-        self.choices: dict[str, str] = {}
-        self.chosen: str | None = None
-        self.tags: list[str] = []
-        self.error = ""
-        self.wrong: str | None = None
-        self.text = ""
-        self._where = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        self.tags.append(tag)
-        self._where = "error" if given.get("role") == "alert" else tag
-        if tag == "input" and "name" in given:
-            self.fields[given["name"]] = given.get("value", "")
-        if "aria-invalid" in given:
-            self.wrong = given["name"]
-        if tag == "textarea":
-            self.fields[given["name"]] = ""
-        if tag == "option":
-            self._choice = given["value"]
-            self.choices[self._choice] = ""
-            if "selected" in given:
-                self.chosen = self._choice
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if self._where == "error":
-            self.error += data
-            self._where = ""
-        elif self._where == "textarea":
-            self.fields["c"] += data
-        elif self._where == "option":
-            self.choices[self._choice] += data
-
-    def handle_endtag(self, tag: str) -> None:
-        self._where = ""
-
-
-class SetUp:
-    """A board in set-up mode, with its page and name server on ports of its own."""
-
-    def __init__(self, scripts: Scripts, umqtt: UmqttSource) -> None:
-        self.folder = scripts.folder
-        self.config = self.folder / "config.json"
-        self.world = self.folder / "world"
-        self.world.mkdir()
-        self.http, self.dns = _free_port(socket.SOCK_STREAM), _free_port(socket.SOCK_DGRAM)
-        (self.world / "portal-ports").write_text(f"{self.http} {self.dns}")
-        (self.world / "scan").write_text(json.dumps(SCAN))
-        self.url = f"http://127.0.0.1:{self.http}/"
-        self._umqtt = umqtt
-        self._process: subprocess.Popen[str] | None = None
-
-    def start(self, error: str = "", patience_ms: int = 0, read_ms: int = 0) -> SetUp:
-        command = interpreter("56wk", Path(__file__).parent / "portal_mpy.py")
-        self._process = subprocess.Popen(
-            [*command, error, str(patience_ms), str(read_ms)],
-            cwd=self.folder,
-            env=environment(self._umqtt),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        deadline = time.monotonic() + 30
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.http)) == 0:
-                    return self
-            assert self._process.poll() is None, self._process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-    def get(self, path: str = "", **headers: str) -> httpx.Response:
-        return httpx.get(self.url + path, headers=headers, timeout=20, trust_env=False)
-
-    def page(self, path: str = "", **headers: str) -> Page:
-        return Page(self.get(path, **headers).text)
-
-    def send(self, page: Page | None = None, origin: str | None = None, **typed: str) -> Page:
-        """Fill the form in as a person would and press the button."""
-        fields = {**(page or self.page()).fields, "s": "home", "p": "wifi-password", "o": "", **typed}
-        headers = {"Origin": origin or self.url.rstrip("/")}
-        answer = httpx.post(self.url + "?l=en", data=fields, headers=headers, timeout=20, trust_env=False)
-        assert answer.status_code == 200
-        return Page(answer.text)
-
-    def ask(self, name: str, kind: int = 1, timeout: float = 10) -> bytes:
-        """The answer of the name server; empty if there is none."""
-        labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
-        return self.tell(
-            struct.pack(">6H", 0x1234, 0x0100, 1, 0, 0, 0) + labels + struct.pack(">BHH", 0, kind, 1), timeout
-        )
-
-    def tell(self, query: bytes, timeout: float = 0.3) -> bytes:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
-            caller.settimeout(timeout)
-            caller.sendto(query, ("127.0.0.1", self.dns))
-            try:
-                return caller.recv(1000)
-            except TimeoutError:
-                return b""
-
-    def connect(self, data: bytes = b"") -> socket.socket:
-        caller = socket.create_connection(("127.0.0.1", self.http), timeout=30)
-        caller.sendall(data)
-        return caller
-
-    def raw(self, data: bytes) -> bytes:
-        """The whole answer to bytes sent as they are, or what of it arrived."""
-        with self.connect() as caller:
-            got = b""
-            try:
-                caller.sendall(data)
-                while not got.endswith(b"\r\n\r\n") and (more := caller.recv(4096)):
-                    got += more
-            except ConnectionError:
-                pass
-            return got
-
-    def end(self, timeout: float = 30) -> dict[str, Any]:
-        """What the script says when the board has been reset."""
-        assert self._process
-        out = self._process.communicate(timeout=timeout)[0]
-        assert self._process.returncode == 0, out
-        result: dict[str, Any] = json.loads(out.splitlines()[-1])
-        return result
-
-    def kill(self) -> None:
-        if self._process and self._process.poll() is None:
-            self._process.kill()
-            print(self._process.communicate()[0])
 
 
 @pytest.fixture
 def set_up(scripts: Scripts, umqtt: UmqttSource) -> Iterator[SetUp]:
-    board = SetUp(scripts, umqtt)
+    board = SetUp(scripts.folder, umqtt)
     yield board
     board.kill()
 
@@ -582,8 +439,16 @@ def _source(name: str) -> str:
     return (Path(__file__).parents[2] / "firmware" / "micropython" / f"{name}.py").read_text()
 
 
-def _free_port(kind: int) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def test_from_the_page_to_the_first_heartbeat(make_board: BoardMaker, broker: Broker, observer: Observer) -> None:
+    board = make_board()
+    phone = SetUp(board.directory)
+    claimed = json.loads(phone.config.read_text())
+    phone.config.unlink()
+    board.start()
+    phone.await_page()
+
+    phone.send(c=claims.encode(claimed))
+
+    observer.status("online", timeout=60)
+    observer.heartbeat(timeout=60)
+    assert json.loads(phone.config.read_text())["wifi"]["ssid"] == "home"
