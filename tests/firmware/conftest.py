@@ -87,6 +87,15 @@ class Observer:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def expect_return(self) -> Callable[[], None]:
+        """To be called before the broker goes away; what it gives waits until this observer listens again."""
+        self._subscribed.clear()
+
+        def wait() -> None:
+            assert self._subscribed.wait(15)
+
+        return wait
+
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(5)
 

@@ -73,6 +73,7 @@ def test_mains_lost_while_nobody_listens_is_told_afterwards_with_its_time(
     sensing.start()
     observer.heartbeat(mains=True)
     observer.wait(lambda m: m.topic.endswith("/journal"), "journal of the boot")
+    listens_again = observer.expect_return()
     broker.stop()
     wait_until(lambda: "next attempt" in sensing.log_text(), "not noticed")
     sensing.world("pin-34", GONE)
@@ -82,7 +83,10 @@ def test_mains_lost_while_nobody_listens_is_told_afterwards_with_its_time(
     sensing.world("pin-34", THERE)
     back = time.monotonic()
     wait_until(lambda: sensing.log_text().count("mains: there") == 1, "mains not noticed")
+    sensing.freeze()  # what it tells is not kept for those who come later
     broker.start()
+    listens_again()
+    sensing.thaw()
 
     wait_until(lambda: len(kinds(observer)) >= 5, "no journal", 60)
     assert [kind for kind, _ in kinds(observer)] == ["boot", "net_lost", "mains_lost", "mains_back", "net_back"]

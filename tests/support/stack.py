@@ -139,6 +139,7 @@ class StackUnderTest:
         port: int | None = None,
         ca_path: Path | None = None,
         more: dict[str, Any] | None = None,
+        modules: Path | None = None,
     ) -> MicroPythonBoard:
         """A board with the credentials that `svitlo device add --json` printed; more goes into its config.json."""
         return MicroPythonBoard(
@@ -152,4 +153,5 @@ class StackUnderTest:
             interval_s=2,
             keepalive_s=5,
             more=more,
+            modules=modules,
         )
