@@ -34,7 +34,7 @@ RESET_CODES: dict[Reset, int] = {"power_on": 1, "hard": 2, "watchdog": 3, "deeps
 BITTEN = Path("world", "bitten")
 """What firmware/unix/shim_watchdog.py leaves in a board's directory when it bites."""
 
-DESKTOP_HEAP = 13
+DESKTOP_HEAP = 15
 """Kilowords of heap that umqtt and the shims take: an ESP32 has them frozen or in C, outside the heap."""
 
 _RUN = "import sys, micropython_unix; sys.exit(micropython_unix.main())"

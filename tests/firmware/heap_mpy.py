@@ -4,6 +4,7 @@ import gc
 import json
 import sys
 
+import network  # noqa: F401 - a shim too, which only the firmware imports
 import run
 
 run.fit_umqtt()

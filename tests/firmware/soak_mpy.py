@@ -9,6 +9,7 @@ import sys
 import time
 
 import micropython
+import network  # noqa: F401 - a shim too, which only the firmware imports
 import run
 import utime
 
