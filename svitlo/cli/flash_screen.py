@@ -17,8 +17,7 @@ class _MeasuredBar(BarColumn):
     """A bar only where there is something to measure."""
 
     def render(self, task: Task) -> ProgressBar:
-        self.bar_width = 0 if task.total is None else 30
-        return super().render(task)
+        return Text() if task.total is None else super().render(task)  # type: ignore[return-value]
 
 
 class TerminalScreen:
@@ -30,7 +29,7 @@ class TerminalScreen:
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            _MeasuredBar(),
+            _MeasuredBar(30),
             TextColumn("{task.fields[measure]}"),
             TimeElapsedColumn(),
             console=self._console,

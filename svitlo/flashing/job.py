@@ -83,9 +83,13 @@ def _written(job: Job, found: Interpreter | None, screen: Screen) -> Console:
         if job.keep_micropython:
             raise BoardSilentError(f"no MicroPython answers on {job.port}; leave --keep-micropython out, it is written")
     with loader(job.port) as chip:
-        image = obtain(
-            chip.chip, job.image, job.cache, lambda done, total: screen.progress("download", done, total), job.fetch
-        )
+        try:
+            image = obtain(
+                chip.chip, job.image, job.cache, lambda done, total: screen.progress("download", done, total), job.fetch
+            )
+        except BaseException:
+            chip.restart()  # what ran on the board runs on
+            raise
         # What another firmware has left where the files go, MicroPython would take for its own, damaged.
         erase = found is None if job.erase is None else job.erase
         chip.write(
