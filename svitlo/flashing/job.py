@@ -101,8 +101,8 @@ def _written(job: Job, found: Interpreter | None, screen: Screen) -> Console:
     if found is None:
         console.close()
         raise BoardSilentError(
-            f"MicroPython was written, but does not answer on {job.port}: press EN (or unplug the board and plug it "
-            "in), and run the same command again"
+            f"MicroPython was written, but does not answer on {job.port}: let go of BOOT (take IO0 off ground), press "
+            "EN or plug the board in anew, and run the same command again"
         )
     screen.result(f"{found} written")
     return console
