@@ -1,22 +1,15 @@
-"""One MQTT connection: umqtt.simple, unmodified, made robust through the object it is given as ssl=.
+"""One MQTT connection: umqtt.simple, unmodified, made robust through the stream it is given (see channel.py).
 
-umqtt (1.4 and newer) calls wrap_socket(sock, server_hostname=...) on that object and from then on uses only read,
-write, setblocking and close of the result. Channel stands there, with or without TLS below it, and mends what
-would leave a board hanging in a cellar:
-- setblocking(True) means "for ever" on the ESP32 and cancels connect(timeout=) with the first packet;
-- a peer that vanished without a word swallows heartbeats silently, and nothing ever pings;
-- umqtt writes each field for itself, and Nagle with delayed ACKs makes 40 ms of each QoS 1 publish;
-- the end of the stream is an IndexError, a certificate not yet valid a ValueError.
+Here: the will before the connection, pings with a deadline for their answer, packet ids that stay within 16 bits, the
+broker's last known address, and one kind of error for whatever goes wrong.
 """
 
-import errno
 import socket
 import time
 
+from channel import Channel, LinkError
 from umqtt.simple import MQTTClient, MQTTException
 
-STEP_MS = 10  # between two looks at a TLS stream
-KEEP = 2048  # of a longer packet the rest is read and dropped: no payload of the contract is longer than 1024
 REFUSED = {
     1: "protocol version not supported",
     2: "client id or keepalive not accepted",
@@ -27,141 +20,12 @@ REFUSED = {
 }
 
 
-class LinkError(OSError):
-    """The link is of no use any more; the text says why."""
-
-    def __str__(self):
-        return self.args[0]
-
-
 class Refused(LinkError):
     """The broker answered, with a refusal; code is that of the CONNACK (4 and 5: the credential), 128 of a SUBACK."""
 
     def __init__(self, text, code):
         super().__init__(text)
         self.code = code
-
-
-class Channel:
-    """What umqtt takes for its socket. Each operation has one deadline, however the bytes trickle in."""
-
-    def __init__(self, raw, stream, timeout_ms):
-        self._raw = raw  # TLS sockets have no settimeout(), the socket below them does
-        self._stream = stream
-        # recv() returns what is there, so the deadline is checked often. TLS has read() only, which fills up, and
-        # waits anew for each byte: it must not wait at all.
-        self._tls = stream is not raw
-        self._take = stream.read if self._tls else raw.recv
-        self._timeout_ms = timeout_ms
-        self._wait = True
-        self.count = 0  # reads that brought something
-        self.received = time.ticks_ms()  # when the last one did
-        self.unanswered = None  # when the oldest ping without an answer was sent
-        self.begin()
-
-    def begin(self, timeout_ms=None):
-        """Start one operation. What an interrupted one left unsent is no whole packet, so it is dropped."""
-        self._out = bytearray()
-        self._start_clock(timeout_ms)
-
-    def _start_clock(self, timeout_ms=None):
-        self._until = time.ticks_add(time.ticks_ms(), timeout_ms or self._timeout_ms)
-
-    def setblocking(self, flag):
-        self._wait = flag
-
-    def write(self, data, size=None):
-        self._out += data if size is None else memoryview(data)[:size]
-
-    def flush(self):
-        """Send what was collected, as one segment."""
-        out, self._out = self._out, bytearray()
-        sent = 0
-        while sent < len(out):
-            self._limit()
-            try:
-                count = self._stream.write(memoryview(out)[sent:])
-            except ValueError as error:  # Mbed TLS on a certificate's dates, and a board that starts in 2000
-                raise LinkError("certificate not accepted: %s" % error)
-            if count:
-                sent += count
-            elif self._tls:  # the first packet waits for the handshake
-                time.sleep_ms(STEP_MS)
-            else:
-                raise LinkError("the broker takes no data")
-
-    def read(self, size):
-        self.flush()
-        if size == 1:
-            return self._some(1)
-        if size < 0:
-            raise LinkError("malformed packet")
-        kept = bytearray()
-        while size:
-            piece = self._some(min(size, 256))
-            size -= len(piece)
-            if len(kept) < KEEP:
-                kept += piece
-        return bytes(kept)
-
-    def _some(self, size):
-        while True:
-            if self._wait:
-                self._limit()
-            else:
-                self._raw.settimeout(0)
-            try:
-                piece = self._take(size)
-            except OSError as error:
-                if error.args[0] != errno.EAGAIN:
-                    raise
-                piece = None
-            if piece is not None:
-                break
-            if not self._wait:
-                return None
-            if not self._tls:
-                raise LinkError("no answer from the broker")
-            time.sleep_ms(STEP_MS)
-        if not piece:
-            raise LinkError("closed by the broker")
-        self.count += 1
-        self.received = time.ticks_ms()
-        self.unanswered = None
-        return piece
-
-    def _limit(self):
-        left = time.ticks_diff(self._until, time.ticks_ms())
-        if left <= 0:
-            raise LinkError("no answer from the broker")
-        if self._tls:
-            return
-        # The ESP32 waits in steps of 100 ms and takes anything less for 0, which is "do not wait".
-        self._raw.settimeout(max(left, 100) / 1000)
-
-    def close(self):
-        """The end of a clean disconnect: wait until the broker has hung up.
-
-        Closing with unread bytes sends a reset, which may overtake the DISCONNECT and let the will out.
-        """
-        try:
-            self._start_clock()
-            self.flush()
-            self._wait = True
-            while True:
-                self._some(64)
-        except OSError:
-            pass
-        self.abort()
-
-    def abort(self):
-        """Close now; what was not sent is dropped."""
-        try:
-            self._stream.close()
-        except OSError:
-            pass
-        if self._raw is not self._stream:
-            self._raw.close()
 
 
 class Link:

@@ -12,10 +12,10 @@ TRIES = 2  # without proof, before the credential is called useless
 class Presence:
     """The status of one connection after the other: begin() each with its number."""
 
-    def __init__(self, config, board, mains, link, log):
+    def __init__(self, config, board, senses, link, log):
         self._config = config
         self._board = board
-        self._mains = mains
+        self._senses = senses
         self._link = link
         self._log = log
         self.topic = payloads.topic(config.device_id, "status")
@@ -37,7 +37,7 @@ class Presence:
     def say(self, timeout_ms=None):
         """The birth; on a battery, that the mains is gone. Always the state of now, never an old one."""
         self.called_offline = False
-        reason = "mains_lost" if self._mains.state is False else None
+        reason = "mains_lost" if self._senses.mains is False else None
         self._said = payloads.status(self._board, self._conn, self._config, reason)
         self._said_at = time.ticks_ms()
         self._link.publish(self.topic, self._said, retain=True, qos=1, timeout_ms=timeout_ms)

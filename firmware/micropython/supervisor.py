@@ -16,6 +16,7 @@ from keys import Keys
 from link import Link, Refused
 from orders import Orders
 from presence import Presence
+from senses import Senses
 
 POLL_MS = 100
 LOADING_POLL_MS = 20
@@ -31,17 +32,6 @@ class SetUp(Exception):
     """Set-up mode is wanted; the text says what went wrong, empty when the button was pressed."""
 
 
-class NoMains:
-    """What mains.Mains is where no sensor is fitted: not worth its heap."""
-
-    state = None
-    volts = None
-    poll_ms = POLL_MS
-
-    def poll(self):
-        return False
-
-
 class Supervisor:
     """Keeps one device alive and connected."""
 
@@ -49,15 +39,14 @@ class Supervisor:
         self._config = config
         self._board = board
         self._lamp = lamp
-        self._button = button
         self._log = log
-        self._mains = _sensors(config, log)
+        self._senses = Senses(config, lamp, button, log)
         self._journal = Journal(board)
         self._keys = Keys(config, log)
         self._orders = Orders(config, board, self._keys, lamp, log)
         self._net = net.make(config, log)
         self._link = Link(config, self._keys, self._on_message)
-        self._presence = Presence(config, board, self._mains, self._link, log)
+        self._presence = Presence(config, board, self._senses, self._link, log)
         self._heartbeat_topic = payloads.topic(config.device_id, "heartbeat")
         self._command_topic = payloads.topic(config.device_id, "command")
         self._update_topic = payloads.topic(config.device_id, "update")
@@ -189,8 +178,8 @@ class Supervisor:
             self._seq,
             self._config.interval_s,
             self._net.rssi(),
-            self._mains.state,
-            self._mains.volts,
+            self._senses.mains,
+            self._senses.volts,
         )
         # QoS 0: a lost one is made good by the next, and poll() notices a link that takes them and is dead.
         self._link.publish(self._heartbeat_topic, payload, retain=True)
@@ -199,7 +188,7 @@ class Supervisor:
         """The last gasp, or the end of it: first what makes the alert, then what can wait."""
         self._mains_changed = False
         try:
-            if self._mains.state is False:
+            if self._senses.mains is False:
                 self._presence.say(GASP_MS)
                 self._beat()
             else:
@@ -211,7 +200,7 @@ class Supervisor:
 
     def _note_mains(self):
         self._mains_changed = False
-        self._journal.note("mains_lost" if self._mains.state is False else "mains_back", keep=True)
+        self._journal.note("mains_lost" if self._senses.mains is False else "mains_back", keep=True)
 
     def _confirm(self):
         """All is well: what was on trial is kept."""
@@ -281,27 +270,22 @@ class Supervisor:
         until = time.ticks_add(time.ticks_ms(), ms)
         while True:
             self._board.tick()
-            self._sense()
+            self._watch()
             left = time.ticks_diff(until, time.ticks_ms())
             if left <= 0 or self._mains_changed:
                 return
-            time.sleep_ms(min(left, self._mains.poll_ms))
+            time.sleep_ms(min(left, self._senses.poll_ms))
 
-    def _sense(self):
-        self._lamp.tick()
-        pressed = self._button.tick()
-        if pressed == "short":
-            self._log("button: here I am")
-            self._lamp.flash("identify", 5_000)
-        elif pressed == "long":
-            self._log("button: set-up mode")
-            self._set_up("")
-        was = self._mains.state
-        if self._mains.poll():
-            self._log("mains: " + ("there" if self._mains.state else "lost"))
+    def _watch(self):
+        """What cannot wait for the loop: mains, button, and time that has run out."""
+        senses = self._senses
+        if senses.look():
             self._mains_changed = True
-            if was is not None and not self._link.connected:
+            if senses.was_known and not self._link.connected:
                 self._note_mains()
+        if senses.set_up:
+            senses.set_up = False
+            self._set_up("")
         uptime_ms = self._board.uptime_ms
         if self._orders.updater.trial and uptime_ms >= TRIAL_MS:
             self._log("update: the new version was not heard in %d s" % (TRIAL_MS // 1000))
@@ -323,15 +307,7 @@ class Supervisor:
         elif self._loading:
             self._lamp.show("update")
         else:
-            self._lamp.show("battery" if self._mains.state is False else "online")
-
-
-def _sensors(config, log):
-    if not (config.mains or config.pzem):
-        return NoMains()
-    from mains import Mains
-
-    return Mains(config, log)
+            self._lamp.show("battery" if self._senses.mains is False else "online")
 
 
 def _remember_config():

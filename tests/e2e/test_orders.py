@@ -1,4 +1,4 @@
-"""Orders from the command line to a real board and back: identify, a new password, a new firmware; nobody is alarmed."""
+"""Orders from the command line to a real board and back: identify, a new password, a new firmware; no alarm."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ import json
 import claim
 
 answers = []
-with open("codes.json") as file:  # noqa: PTH123 - no pathlib here
+with open("codes.json") as file:
     for code in json.load(file):
         try:
             answers.append(claim.decode(code))
