@@ -82,7 +82,7 @@ class Keys:
         before = self._passwords
         # The one that works now stays among those kept, however many were offered and never tried.
         self._passwords = [password]
-        for text in (self._tried, *before):
+        for text in [self._tried] + before:  # noqa: RUF005 - not in MicroPython
             if text not in self._passwords and len(self._passwords) < MANY:
                 self._passwords.append(text)
         if self._first not in self._passwords:
