@@ -8,20 +8,19 @@ from typing import Any
 
 import pytest
 
-from svitlo.flashing.contents import contents
 from svitlo.flashing.errors import BoardSilentError, FlashError, PortLostError
 from svitlo.flashing.job import Job, load
 from tests.flashing.conftest import MakeBoard, Notes
 from tests.support.board_console import Board
 from tests.support.rom import ESP32, ESP32_C3, Kind, make_image
 
-CONFIG = {
-    "v": 1,
-    "device_id": "demo-1",
-    "password": "é",
-    "mqtt": {"host": "127.0.0.1", "port": 1},
-    "wifi": {"ssid": "x"},
+FILES = {
+    "a/app.mpy": bytes(range(256)) * 20,
+    "a/link.mpy": b"\r\n\x03\x04'\xc0" * 300,
+    "main.py": b"def run():\n    return 0\n",
+    "config.json": '{"password": "é"}'.encode(),
 }
+"""In place of a firmware; the command's own test takes the real one."""
 
 HANGS = """\
 import time
@@ -39,7 +38,7 @@ def job(tmp_path: Path) -> MakeJob:
         given.write_bytes(make_image(board.rom.kind))
         choices: dict[str, Any] = {
             "image": given,
-            "files": contents(CONFIG, None),
+            "files": FILES,
             "cache": tmp_path / "cache",
         } | options
         return Job(board.port, **choices)
@@ -57,7 +56,7 @@ def test_a_blank_board_gets_micropython_and_the_firmware(
 
     image = make_image(kind)
     assert board.rom.flash[kind.offset : kind.offset + len(image)] == image
-    assert board.tree() == contents(CONFIG, None)
+    assert board.tree() == FILES
     assert notes.steps == ["board", "MicroPython", "firmware"]
     assert notes.results[0] == f"{kind.name}, no MicroPython answers"
     assert notes.results[1] == "MicroPython 1.28.0 written"
@@ -71,7 +70,7 @@ def test_a_new_enough_micropython_is_kept_and_its_chip_left_running(make_board: 
 
     assert notes.results[:2] == ["ESP32, answers as MicroPython 1.26.1", "MicroPython 1.26.1 is new enough, kept"]
     assert board.rom.commands == []
-    assert board.tree() == contents(CONFIG, None)
+    assert board.tree() == FILES
 
 
 def test_an_old_micropython_is_replaced_and_other_files_stay(make_board: MakeBoard, job: MakeJob) -> None:
@@ -82,7 +81,7 @@ def test_an_old_micropython_is_replaced_and_other_files_stay(make_board: MakeBoa
 
     assert notes.results[:2] == ["ESP32, answers as MicroPython 1.24.1", "MicroPython 1.28.0 written"]
     assert board.rom.erased == 0
-    assert board.tree() == contents(CONFIG, None) | {"notes.txt": b"mine"}
+    assert board.tree() == FILES | {"notes.txt": b"mine"}
 
 
 def test_erase_begins_with_an_empty_flash(make_board: MakeBoard, job: MakeJob) -> None:
@@ -92,7 +91,7 @@ def test_erase_begins_with_an_empty_flash(make_board: MakeBoard, job: MakeJob) -
     load(job(board, erase=True), Notes()).close()
 
     assert board.rom.erased == 1
-    assert board.tree() == contents(CONFIG, None)
+    assert board.tree() == FILES
 
 
 def test_what_an_older_firmware_left_goes_but_its_boot_counter(make_board: MakeBoard, job: MakeJob) -> None:
@@ -105,7 +104,7 @@ def test_what_an_older_firmware_left_goes_but_its_boot_counter(make_board: MakeB
 
     load(job(board), notes).close()
 
-    assert board.tree() == contents(CONFIG, None) | {"state/boots": b"state/boots", "lib/mine.py": b"lib/mine.py"}
+    assert board.tree() == FILES | {"state/boots": b"state/boots", "lib/mine.py": b"lib/mine.py"}
     assert notes.results[-1].endswith(f"{len(left)} old ones removed")
 
 
@@ -117,7 +116,7 @@ def test_a_second_run_writes_only_what_differs(make_board: MakeBoard, job: MakeJ
     load(job(board), notes).close()
 
     assert notes.results[-1].startswith("1 of ")
-    assert board.tree() == contents(CONFIG, None)
+    assert board.tree() == FILES
 
 
 def test_a_firmware_that_hangs_is_woken_by_a_reset(make_board: MakeBoard, job: MakeJob) -> None:
@@ -129,7 +128,7 @@ def test_a_firmware_that_hangs_is_woken_by_a_reset(make_board: MakeBoard, job: M
     load(job(board, answer_s=0.5), notes).close()
 
     assert notes.results[0] == "ESP32, answers as MicroPython 1.28.0 after a reset"
-    assert board.tree() == contents(CONFIG, None)
+    assert board.tree() == FILES
 
 
 def test_a_board_that_resets_as_the_port_opens_is_interrupted_again(make_board: MakeBoard, job: MakeJob) -> None:
@@ -150,13 +149,13 @@ def test_unplugged_in_the_middle_it_can_be_run_again(make_board: MakeBoard, job:
     board = make_board(image=image)
     board.stop_after = 60_000
     with pytest.raises(PortLostError, match="run the same command again"):
-        load(job(board, files=contents(CONFIG, b"x" * 100_000)), Notes())
+        load(job(board, files={"a/app.mpy": bytes(100_000)} | FILES | {"ca.der": bytes(100_000)}), Notes())
     board.unplug()
 
     board = make_board(image=None if image is None else bytes(image))
     load(job(board), Notes()).close()
 
-    assert board.tree() == contents(CONFIG, None)
+    assert board.tree() == FILES
 
 
 def test_micropython_is_not_written_against_ones_will(make_board: MakeBoard, job: MakeJob) -> None:
