@@ -4,6 +4,8 @@ import gc
 import sys
 import time
 
+WISH = "setup"  # in store: why the board restarts into set-up mode
+
 
 class Config:
     """What settings.py found, without its checks: they have done their work, and are a tenth of the heap."""
@@ -14,6 +16,7 @@ def run():
     config, error = _load()  # first of all: later there would not be room for the checks
     if error is not None and getattr(sys.modules.get("slot"), "trial", False):
         return 1  # the version before could use it: the launcher goes back
+    import store
     from board import Board
     from button import Button
     from lamp import Lamp
@@ -29,18 +32,24 @@ def run():
         lamp.show("config")
         _set_up(board, lamp, button, log, error)
         return 1
+    wished = store.read(WISH)
+    if wished is not None:
+        store.remove(WISH)
+        _set_up(board, lamp, button, log, wished.decode().strip())
     lamp.show("boot")
     from supervisor import SetUp, Supervisor
 
     supervisor = Supervisor(config, board, lamp, button, log)
+    supervisor.patient = wished is not None  # there is no access point here: go on trying
     while True:
         try:
             supervisor.run()
             return 0
         except SetUp as wish:
             log("set-up mode" + (": " + str(wish) if str(wish) else ""))
-            _set_up(board, lamp, button, log, str(wish))
-            supervisor.patient = True  # there is no access point here: go on trying
+            if store.write(WISH, (str(wish) or " ").encode()):
+                board.reset()  # the page and all that runs here do not fit the heap together
+            supervisor.patient = True
             time.sleep_ms(100)
 
 

@@ -208,7 +208,7 @@ def test_a_cut_while_saving_leaves_the_old_one_or_the_new_one(scripts: Scripts) 
 
     assert with_authority["outcomes"] == ["a a CA", "b b CB", "c c CC"]
     assert without_one["outcomes"] == ["a a None", "b b CB", "c c CC"]
-    assert with_authority["steps"] > 100  # each byte was one
+    assert 125 < with_authority["steps"] < 140  # each byte was one; see LATER in the script
 
 
 def test_board_with_a_bad_configuration_stops_with_one_line(make_board: BoardMaker) -> None:

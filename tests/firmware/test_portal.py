@@ -214,7 +214,7 @@ def test_networks_are_listed_strongest_first_with_nothing_to_inject(fresh: SetUp
     assert list(page.choices) == ["", "home", '<script>alert("1")</script>', "café"]
     assert page.choices["home"] == "home ▂▄▆█"
     assert page.choices["café"] == "café (open) ▂▄"
-    assert page.tags.count("script") == 1  # ours
+    assert page.tags.count("script") == fresh.get().text.count("<script") == 1  # ours
 
 
 def test_searching_again_keeps_what_was_typed(fresh: SetUp) -> None:
@@ -298,6 +298,7 @@ def test_garbage_gets_no_name(fresh: SetUp) -> None:
         good[:4] + b"\0\0" + good[6:],
         good[:12] + b"\xc0\x0c\0\1\0\1",  # a pointer to itself
         good[:12] + b"\x3f" + b"a" * 62,
+        good[:12] + b"\x40" + b"a" * 64 + b"\0\0\1\0\1",
         good[:12] + b"\1a" * 200 + b"\0\0\1\0\1",
         b"\xff" * 512,
         bytes(2000),
@@ -336,12 +337,18 @@ def test_bad_requests_are_refused_and_the_next_is_served(request_: bytes, status
     assert fresh.get().status_code == 200
 
 
-def test_callers_that_say_nothing_do_not_keep_others_out(fresh: SetUp) -> None:
-    callers = [fresh.connect(data) for data in (b"", b"G", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n", b"") * 5]
+def test_callers_that_say_nothing_do_not_keep_others_out(set_up: SetUp) -> None:
+    set_up.start(read_ms=100_000)
+    callers = [set_up.connect(data) for data in (b"", b"G", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n", b"") * 5]
     try:
         for _ in range(3):
-            assert fresh.get().status_code == 200
-        assert "The board restarts" in fresh.send(c=CODE).text
+            assert set_up.get().status_code == 200
+        # All but a few had to give way, long before their time was over.
+        deadline = time.monotonic() + 30
+        while sum(_closed(caller) for caller in callers) < len(callers) - 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert "The board restarts" in set_up.send(c=CODE).text
     finally:
         for caller in callers:
             caller.close()
@@ -435,6 +442,16 @@ def test_the_saved_page_stays_for_the_phone_that_asks_again(fresh: SetUp) -> Non
     assert json.loads(fresh.config.read_text())["wifi"]["ssid"] == "home"
 
 
+def _closed(caller: socket.socket) -> bool:
+    caller.setblocking(False)
+    try:
+        return caller.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
 def _source(name: str) -> str:
     return (Path(__file__).parents[2] / "firmware" / "micropython" / f"{name}.py").read_text()
 
@@ -452,3 +469,13 @@ def test_from_the_page_to_the_first_heartbeat(make_board: BoardMaker, broker: Br
     observer.status("online", timeout=60)
     observer.heartbeat(timeout=60)
     assert json.loads(phone.config.read_text())["wifi"]["ssid"] == "home"
+
+
+def test_a_useless_credential_leads_back_to_the_page(make_board: BoardMaker, broker: Broker) -> None:
+    board = make_board(password="not the one")
+    phone = SetUp(board.directory)
+    board.start()
+    phone.await_page(timeout=60)
+
+    assert phone.page("?l=en").error.startswith("refused by the broker: ")
+    assert "хибне ім’я" in phone.page("?l=uk").error
