@@ -102,7 +102,8 @@ def _restart():
 def _there(name):
     """Whether a slot is whole: its app is the last file to come and the first to go."""
     try:
-        return any(entry[0] in ("app.mpy", "app.py") for entry in os.ilistdir(name))
+        files = os.listdir(name)
+        return "app.mpy" in files or "app.py" in files
     except OSError:
         return False
 

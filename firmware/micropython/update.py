@@ -184,7 +184,7 @@ class Updater:
             # A report that is still to be sent goes first; with the link down, no time counts.
             if self.report is None and (asks == 0 or self._since() >= ASK_MS):
                 if asks == ASKS:
-                    raise Silence("no data came; the same order goes on at byte %d" % self._have)
+                    raise Silence("no data came for a minute; another order goes on at byte %d" % self._have)
                 asks += 1
                 self._tell("loading", self._order["order"], None, self._have)
             yield

@@ -221,7 +221,7 @@ def test_a_silent_server_is_asked_twelve_times(bench: Bench) -> None:
     (boot,) = bench.boots(chunk=100, send=1)
 
     assert states(boot) == ["accepted", "loading", *["loading"] * 12, "failed"]
-    assert boot["reports"][-1]["text"] == "no data came; the same order goes on at byte 100"
+    assert boot["reports"][-1]["text"] == "no data came for a minute; another order goes on at byte 100"
 
 
 def test_the_download_goes_on_where_it_stopped(bench: Bench) -> None:

@@ -85,6 +85,9 @@ class File:
     def __exit__(self, *error):
         self._file.close()
 
+    def close(self):
+        self._file.close()
+
     def write(self, data):
         count = flash.spend(len(data))
         self._file.write(memoryview(data)[:count])
