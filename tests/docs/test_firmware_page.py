@@ -109,3 +109,9 @@ def test_the_documented_defaults_are_the_firmwares(settings: Any) -> None:
 def test_every_state_of_a_report_is_explained() -> None:
     explained = {cells[0].strip("`") for cells in rows(section("Updates from afar"))}
     assert {str(state) for state in ReportState} <= explained
+
+
+def test_the_firmwares_readme_tells_of_every_module_and_no_other() -> None:
+    page = (ROOT / "firmware/README.md").read_text(encoding="utf-8")
+    told = {name for cells in rows(page) for name in re.findall(r"`(\w+\.py)`", cells[0])}
+    assert told == {path.name for path in (ROOT / "firmware/micropython").glob("*.py")}
