@@ -12,6 +12,7 @@ from typing import Any
 
 import aiomqtt
 
+from svitlo.bus import honour_cancellation
 from svitlo.contracts import Command, decode_as
 from svitlo.firmware import sign, update_key
 from tests.support.broker import SECRET, Broker, address
@@ -60,6 +61,7 @@ class OrderBoard:
             await client.publish(
                 self.topic("status"), status("online", boot=self.boot, conn=self.conn), qos=1, retain=True
             )
+            honour_cancellation()
             self._listening = asyncio.create_task(self._listen(client))
             tasks = [self._listening, asyncio.create_task(self._beat(client))]
             try:
@@ -80,6 +82,7 @@ class OrderBoard:
                     async with self.online():
                         assert self._listening is not None
                         await asyncio.wait([self._listening])
+                honour_cancellation()
                 await asyncio.sleep(0.2)
 
         task = asyncio.create_task(live())
@@ -147,4 +150,5 @@ class OrderBoard:
             self._seq += 1
             beat = heartbeat(self._seq, boot=self.boot, conn=self.conn, fw=self.fw)
             await client.publish(self.topic("heartbeat"), beat, retain=True)
+            honour_cancellation()
             await asyncio.sleep(0.5)
