@@ -122,10 +122,10 @@ def save(data, ca=None):
         os.rename(PATH + ".new", PATH)  # the new one counts from here on: it names its certificate by its CRC
     except OSError:
         for name in (CA_PATH, PATH):
-            _remove(name + ".new")
+            _quietly(os.remove, name + ".new")
         raise
     if ca:
-        _rename(CA_PATH + ".new", CA_PATH)
+        _quietly(os.rename, CA_PATH + ".new", CA_PATH)
 
 
 def current():
@@ -210,15 +210,13 @@ def _device_id(value):
 
 
 def _key(value):
-    if not value:
-        return None
     try:
         key = binascii.unhexlify(value)
     except ValueError:
         key = b""
-    if len(key) != 32:
+    if value and len(key) != 32:
         raise ConfigError('"update_key" must be 64 hex digits')
-    return key
+    return key or None
 
 
 def _ethernet(data):
@@ -285,7 +283,7 @@ def _read_ca(crc):
             continue
         if not crc or _crc(ca) == crc:
             if name != CA_PATH:
-                _rename(name, CA_PATH)
+                _quietly(os.rename, name, CA_PATH)
             return ca
     raise ConfigError("mqtt.tls is true, but %s is %s" % (CA_PATH, "damaged" if crc else "not on the board"))
 
@@ -299,15 +297,8 @@ def _write(name, data):
         file.write(data)
 
 
-def _rename(old, new):
+def _quietly(call, *names):
     try:
-        os.rename(old, new)
-    except OSError:  # found under its old name too
-        pass
-
-
-def _remove(name):
-    try:
-        os.remove(name)
-    except OSError:
+        call(*names)
+    except OSError:  # what it is about is found under its old name too
         pass
