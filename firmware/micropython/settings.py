@@ -132,11 +132,9 @@ def current():
     """What a new configuration may build upon, unchecked: config.json or else the kept one; a dict, or None."""
     for read in (lambda: _read(PATH), lambda: _kept_parts()[0]):
         try:
-            data = _parse(read())
-        except (ImportError, ValueError, ConfigError):
-            continue
-        if isinstance(data, dict):
-            return data
+            return dict(_parse(read()))
+        except (TypeError, ValueError, ConfigError):
+            pass
     return None
 
 
@@ -151,7 +149,7 @@ def _kept():
     try:
         text, ca = _kept_parts()
         return Settings(_parse(text), ca)
-    except (ImportError, ValueError, ConfigError):
+    except (ValueError, ConfigError):
         return None
 
 
