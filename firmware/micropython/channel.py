@@ -13,7 +13,7 @@ import errno
 import time
 
 STEP_MS = 10  # between two looks at a TLS stream
-KEEP = 2048  # of a longer packet the rest is read and dropped: no payload of the contract is longer than 1024
+KEEP = 1025  # more than any payload of the contract has; what is over is dropped, for a large piece may not be free
 
 
 class LinkError(OSError):
