@@ -89,6 +89,14 @@ def give_accounts(broker: ProcessBroker, devices: Sequence[str]) -> dict[str, st
     return {name: derive_password(SECRET, name, 1) for name in devices}
 
 
+def samples(log: str) -> list[Sample]:
+    """What the script said of the heap, from first to last."""
+    return [
+        Sample(found[1], int(found[2]), int(found[4]), int(found[5]), int(found[6]) * _BLOCK)
+        for found in _SAMPLE.finditer(log)
+    ]
+
+
 def live(
     directory: Path, umqtt: UmqttSource, beats: int, *, heap: str, cut_every: int = 1000, sample_every: int = 100
 ) -> Life:
@@ -165,12 +173,8 @@ class _Witness:
                 self._take_over()
 
     def told(self, took_s: float, log: str) -> Life:
-        samples = [
-            Sample(found[1], int(found[2]), int(found[4]), int(found[5]), int(found[6]) * _BLOCK)
-            for found in _SAMPLE.finditer(log)
-        ]
         lost, connections = self._seq - self._heard, log.count("connected to")
-        return Life(self._seq, lost, self._boots, connections, self._cuts, took_s, samples, log)
+        return Life(self._seq, lost, self._boots, connections, self._cuts, took_s, samples(log), log)
 
     def _take_over(self) -> None:
         """Connect under the board's name: the broker closes its connection, and sends its will."""
