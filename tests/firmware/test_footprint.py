@@ -26,9 +26,9 @@ def test_flash_is_bounded(footprint: Footprint) -> None:
 
 
 def test_heap_is_bounded(footprint: Footprint) -> None:
-    """An ESP32 has 56 KiB to begin with; 40 must do, so that TLS and what a message brings have room."""
-    assert sum(footprint.imported.values()) < 30 * KIB
-    assert footprint.running < 34 * KIB
+    """An ESP32 has 56 KiB to begin with; what a connection, a message and TLS bring must find room."""
+    assert sum(footprint.imported.values()) < 31 * KIB
+    assert footprint.running < 36 * KIB
 
 
 def _by_size(sizes: dict[str, int]) -> str:
