@@ -8,7 +8,7 @@ WISH = "setup"  # in store: why the board restarts into set-up mode
 
 
 class Config:
-    """What settings.py found, without its checks: they have done their work, and are a tenth of the heap."""
+    """A checked configuration, without the checks."""
 
 
 def run():
@@ -55,22 +55,35 @@ def run():
 
 def _load():
     """The configuration and None; or the usual pins and what is wrong with it, "" where there is none."""
-    import settings
+    import checked
 
     config, error = Config(), None
+    found = checked.load()
+    if found is None:
+        found, error = _check(checked)
+    for name, value in found.items():
+        setattr(config, name, value)
+    return config, error
+
+
+def _check(checked):
+    import settings
+
+    error = None
     try:
-        found = settings.load().__dict__
+        config = settings.load()
+        found = config.__dict__
+        if not config.copy:
+            checked.keep(found)
     except settings.ConfigError as wrong:
         found = settings.usual_pins()
         error = "%s: %s" % (settings.PATH, wrong)
         print(error)
         if isinstance(wrong, settings.Missing):
             error = ""
-    for name, value in found.items():
-        setattr(config, name, value)
     del sys.modules["settings"]
     gc.collect()
-    return config, error
+    return found, error
 
 
 def _set_up(board, lamp, button, log, error):

@@ -10,7 +10,6 @@ import time
 import machine
 import network
 import store
-from sntp import Sntp
 
 BOOTS = "boots"
 WATCHDOG_MS = 60_000
@@ -98,6 +97,8 @@ class Board:
         if self._sntp or (sys.platform == "esp32" and self.uptime_ms >= self._ntp_next):
             try:
                 if not self._sntp:
+                    from sntp import Sntp  # for these seconds: it is wanted once a day
+
                     self._ntp_next = self.uptime_ms + NTP_PATIENCE_MS
                     self._sntp = Sntp(network.ipconfig("dns"))
                 epoch = self._sntp.poll()
@@ -127,6 +128,7 @@ class Board:
         if self._sntp:
             self._sntp.close()
             self._sntp = None
+            sys.modules.pop("sntp", None)
         self._ntp_next = self.uptime_ms + pause_ms
 
     def _begin(self):

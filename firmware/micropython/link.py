@@ -72,7 +72,7 @@ class Link:
         self._client.set_last_will(topic, will, retain=True, qos=1)
         try:
             self._run(self._client.connect, True, self._timeout_ms / 1000)
-        except OSError:
+        except (OSError, MemoryError):
             self.drop()
             raise
         self.connected = True
@@ -160,7 +160,7 @@ class Link:
             result = operation(*args)
             self._channel.flush()
             return result
-        except OSError:
+        except (OSError, MemoryError):
             raise
         except MQTTException as error:
             code = error.args[0]

@@ -12,9 +12,8 @@ import json
 import os
 import sys
 
-PATH = "config.json"
-CA_PATH = "ca.der"
-KEPT = "config"  # in store: the last configuration that was proved to work
+from checked import CA_PATH, KEPT, PATH
+
 LIMIT = 4096  # bytes, for each of the two files
 
 BOARDS = {"wt32-eth01": {"phy": "LAN8720", "mdc": 23, "mdio": 18, "addr": 1, "power": 16, "ref_clk": 0}}
@@ -30,6 +29,8 @@ class Missing(ConfigError):
 
 class Settings:
     """A checked configuration. Without ca, the authority's certificate is read from ca.der where TLS needs it."""
+
+    copy = False  # it is the kept one: config.json itself is of no use
 
     def __init__(self, data, ca=None):
         if not isinstance(data, dict):
@@ -87,21 +88,8 @@ def load(path=PATH, log=print):
         if kept is None:
             raise
         log("%s: %s; going on with the last one that worked" % (path, error))
+        kept.copy = True
         return kept
-
-
-def remember():
-    """Keep a copy of the configuration: it has been proved to work. Flash is written only when it differs."""
-    import store
-
-    try:
-        text = _read(PATH)
-        config = Settings(_parse(text))
-    except ConfigError:  # what runs came from the copy
-        return
-    copy = text + b"\0" + (config.ca or b"")
-    if store.read(KEPT) != copy:
-        store.write(KEPT, copy)
 
 
 def save(data, ca=None):

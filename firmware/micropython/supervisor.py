@@ -5,9 +5,9 @@ The console shows one line for each change of state.
 
 import gc
 import os
-import sys
 import time
 
+import checked
 import net
 import payloads
 import store
@@ -26,6 +26,7 @@ GASP_MS = 2_000  # a board on a capacitor has no ten seconds to wait for an answ
 TRIAL_MS = 300_000  # a new version that was not heard by then is given up
 FIRST_MS = 180_000  # a configuration that never worked gets this long before the board asks for another
 REFUSALS = 3
+STARVED = 3
 
 
 class SetUp(Exception):
@@ -54,6 +55,7 @@ class Supervisor:
         self._seq = 0
         self._failures = 0
         self._refusals = 0
+        self._starved = 0
         self._problem = ""
         self._remembered = False
         self._proved = store.read("proved") is not None
@@ -99,6 +101,10 @@ class Supervisor:
     def _end_session(self, error):
         text = str(error) or type(error).__name__
         self._log("link: " + text)
+        self._starved = self._starved + 1 if isinstance(error, MemoryError) else 0
+        if self._starved >= STARVED:  # the heap is in pieces: only a new start puts them together
+            self._goodbye()
+            self._board.reset()
         if self._link.connected:
             self._journal.note("net_lost")
         self._link.drop()
@@ -209,7 +215,7 @@ class Supervisor:
         if not self._remembered:
             self._remembered = self._proved = True
             store.write("proved", b"1")
-            _remember_config()
+            checked.remember()
 
     def _serve(self):
         """Orders, answers, journal: whatever comes after the beats."""
@@ -308,14 +314,3 @@ class Supervisor:
             self._lamp.show("update")
         else:
             self._lamp.show("battery" if self._senses.mains is False else "online")
-
-
-def _remember_config():
-    try:
-        import settings
-
-        settings.remember()
-    except MemoryError:  # the next boot will do
-        pass
-    sys.modules.pop("settings", None)
-    gc.collect()

@@ -17,6 +17,9 @@ class Esp32:
     platform = "esp32"
 
 
+Esp32.modules = {}  # what the board lets go of stays where Python looks
+
+
 class Asked:
     """Stands in for one Sntp: silence, an error, or the seconds since 2000."""
 
@@ -162,6 +165,12 @@ def bare():
     show(boots=[board.boots, Board().boots], cause=board.reset_cause)
 
 
+class Stub:
+    """The module sntp, which the board imports when it is time to ask."""
+
+    Sntp = Asked
+
+
 def set_to(date):
     clock[0] = time.mktime(date[:3] + date[4:7] + (0, 0))
 
@@ -170,7 +179,7 @@ def chip(*answers):
     """A board of ours that believes to be on the chip."""
     global board
     module.sys = Esp32
-    module.Sntp = Asked
+    sys.modules["sntp"] = Stub
     module.network.ipconfig = lambda what: "10.0.0.1"
     machine.RTC.datetime = lambda self, date: set_to(date)
     time.time = lambda: clock[0]

@@ -9,6 +9,7 @@ import os
 import sys
 
 import keys
+import signed
 import store
 
 write = store.write
@@ -50,12 +51,12 @@ lines = []
 if sys.argv[1] == "hmac":
     with open("cases.json") as file:
         cases = json.load(file)
-    print(json.dumps([keys.hmac(bytes.fromhex(key), bytes.fromhex(data)).hex() for key, data in cases]))
+    print(json.dumps([signed.hmac(bytes.fromhex(key), bytes.fromhex(data)).hex() for key, data in cases]))
 elif sys.argv[1] == "same":
     one = bytes(range(32))
     wrong = [one[:at] + bytes([one[at] ^ 1]) + one[at + 1 :] for at in range(32)]
     wrong += [b"", one[:31], one + b"\x00", one + one]
-    print(json.dumps([keys.same(one, other) for other in [one] + wrong]))  # noqa: RUF005 - not MicroPython
+    print(json.dumps([signed.same(one, other) for other in [one] + wrong]))  # noqa: RUF005 - not MicroPython
 else:
     with open("steps.json") as file:
         steps = json.load(file)

@@ -7,6 +7,7 @@ read: what is read of it, or of the kept copy. cuts: what is read after a cut at
 import json
 import sys
 
+import checked
 import flash_mpy as flash
 import settings
 import store
@@ -80,12 +81,14 @@ if MODE == "":
     config = loaded()
     print(json.dumps(config if isinstance(config, str) else None))
 elif MODE == "kept":
-    loaded()
+    config = loaded()
+    if not config.copy:
+        checked.keep(config.__dict__)
     written = []
     write = store.write
     store.write = lambda name, data: written.append(name) or write(name, data)
-    settings.remember()
-    settings.remember()
+    checked.remember()
+    checked.remember()
     print(json.dumps(written))
 elif MODE == "read":
     lines = []

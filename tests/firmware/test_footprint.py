@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from svitlo.simulator.micropython import UmqttSource
-from tests.support.footprint import Footprint, measure
+from svitlo.simulator.micropython import UmqttSource, environment, interpreter
+from tests.support.flash import lay_out
+from tests.support.footprint import BEATING, Footprint, measure
 
 KIB = 1024
 
@@ -29,6 +34,23 @@ def test_heap_is_bounded(footprint: Footprint) -> None:
     """An ESP32 has 56 KiB to begin with; what a connection, a message and TLS bring must find room."""
     assert sum(footprint.imported.values()) < 31 * KIB
     assert footprint.running < 36 * KIB
+
+
+def test_names_of_the_firmware_fit_the_table_an_esp32_has_for_them(umqtt: UmqttSource, tmp_path: Path) -> None:
+    """The next table would take 3.5 KiB: the desktop, whose shims have names too, is forgiven that one only."""
+    lay_out(tmp_path)
+    done = subprocess.run(
+        [*interpreter("200wk", Path(__file__).parent / "names_mpy.py"), *BEATING],
+        cwd=tmp_path,
+        env=environment(umqtt, tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    before, after = map(int, re.findall(r"n_qstr=(\d+)", done.stdout))
+    print(f"names: {after - before} of the firmware, {before} of the desktop")
+    assert after - before < 20 + 40 + 80 + 160 + 320
 
 
 def _by_size(sizes: dict[str, int]) -> str:

@@ -21,10 +21,7 @@ GROWTH = 100.0
 FAILURES = 120
 
 
-TIGHT = pytest.mark.xfail(run=False, reason="the firmware needs 42 kilowords of heap, and 40 are to do")
-
-
-@pytest.mark.parametrize("heap", ["56wk", "44wk", pytest.param("40wk", marks=TIGHT)])
+@pytest.mark.parametrize("heap", ["56wk", "44wk", "40wk"])
 def test_heap_does_not_grow(heap: str, umqtt: UmqttSource, tmp_path: Path) -> None:
     """The compiled firmware, in an ESP32's heap and in a smaller one."""
     life = live(tmp_path / "board", umqtt, BEATS, heap=heap, cut_every=300, sample_every=20)

@@ -25,6 +25,7 @@ from svitlo.accounts.sync import sync_accounts
 from svitlo.simulator.micropython import MicroPythonBoard, UmqttSource
 from tests.support.broker import SECRET, ProcessBroker, address, admin_password
 from tests.support.flash import lay_out
+from tests.support.wait import eventually
 
 SCRIPT = Path(__file__).parents[1] / "firmware" / "soak_mpy.py"
 BOARD = "soak"
@@ -122,6 +123,7 @@ def live(
             script=SCRIPT,
         )
         board.world("sample_ms", sample_every * 1000)
+        _check_configuration(board)
         with board, _Witness(broker, password, cut_every) as witness:
             began = time.monotonic()
             board.start()
@@ -134,6 +136,14 @@ def live(
             return witness.told(took, board.log_text())
     finally:
         broker.close()
+
+
+def _check_configuration(board: MicroPythonBoard) -> None:
+    """The first boot with a new config.json loads the checks too; any other finds what they made of it."""
+    board.start()
+    eventually((board.directory / "state" / "checked").exists, 30, "the configuration is checked")
+    board.kill()
+    board.log_path.unlink()
 
 
 class _Witness:
