@@ -123,16 +123,19 @@ def _go_back(state, reason):
 
 
 def _read():
-    try:
-        with open(STATE, "rb") as file:
-            data = file.read(4096)
-        if binascii.crc32(data[:-4]) == int.from_bytes(data[-4:], "little"):
-            state = json.loads(data[:-4])
-            slots = ("a", "b", None)
-            if state["active"] in slots and state["trial"] in slots and isinstance(state["tries"], int):
-                return state
-    except Exception:  # not there, cut short, nonsense
-        pass
+    for path in (STATE, STATE + ".new"):  # FAT cannot rename over a file in one step: the new one may be the only one
+        try:
+            with open(path, "rb") as file:
+                data = file.read()  # grows by little: a board that has failed may not have much in one piece
+            if binascii.crc32(data[:-4]) == int.from_bytes(data[-4:], "little"):
+                state = json.loads(data[:-4])
+                slots = ("a", "b", None)
+                if state["active"] in slots and state["trial"] in slots and isinstance(state["tries"], int):
+                    if path != STATE:
+                        os.rename(path, STATE)  # before anything writes over it
+                    return state
+        except Exception:  # not there, cut short, nonsense
+            pass
     return None
 
 

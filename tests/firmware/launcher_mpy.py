@@ -85,6 +85,19 @@ def damaged(state):
     return seen
 
 
+def crumble():
+    """Leave plenty of heap, and no 4 KiB of it in one piece; what holds it so."""
+    held = []
+    try:
+        while True:
+            held.append(bytearray(2_000))
+    except MemoryError:
+        pass
+    for at in range(0, len(held), 2):
+        held[at] = None
+    return held
+
+
 def state():
     try:
         with open(STATE, "rb") as file:
@@ -103,6 +116,7 @@ if __name__ == "__main__":
         with open(STATE, "rb") as file:
             print(json.dumps(damaged(file.read())))
     else:
+        held = crumble() if "crumbled" in sys.argv else None
         boots = []
         for _ in range(int(sys.argv[1])):
             boots.append(boot())

@@ -61,10 +61,10 @@ class Flash:
         (self.folder / "state").mkdir(exist_ok=True)
         (self.folder / "state" / "slots").write_bytes(data + zlib.crc32(data).to_bytes(4, "little"))
 
-    def boot(self, times: int = 1, **plan: object) -> list[Any]:
+    def boot(self, times: int = 1, *more: str, **plan: object) -> list[Any]:
         """Each boot's {"ran": [[version, slot, trial]], "end", "armed", "state"}; v1="crash" plans version 1."""
         steps = {version.removeprefix("v"): step for version, step in plan.items()}
-        boots: list[Any] = self._scripts.run("launcher", times, json.dumps(steps))
+        boots: list[Any] = self._scripts.run("launcher", times, json.dumps(steps), *more)
         return boots
 
 
@@ -272,14 +272,54 @@ def test_without_a_state_one_of_two_slots_is_tried_as_if_new(flash: Flash) -> No
     assert second["ran"] == [["2", "b", False]]
 
 
+def test_a_state_is_read_where_the_heap_is_in_crumbs(flash: Flash) -> None:
+    flash.slot("a", "1")
+    flash.slot("b", "2")
+    flash.state(active="b")
+
+    (boot,) = flash.boot(1, "crumbled")
+
+    assert boot["ran"] == [["2", "b", False]]
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut short"])
+def test_a_state_whose_renaming_was_cut_short_counts(flash: Flash, damage: str) -> None:
+    flash.slot("a", "1")
+    flash.slot("b", "2")
+    flash.state(active="b")
+    state = flash.folder / "state" / "slots"
+    whole = state.read_bytes()
+    state.rename(state.with_suffix(".new"))
+    if damage == "cut short":
+        state.write_bytes(whole[:-1])
+
+    (boot,) = flash.boot()
+
+    assert boot["ran"] == [["2", "b", False]]
+    # It has its name before anything writes over it.
+    assert {file.name: file.read_bytes() for file in state.parent.iterdir()} == {"slots": whole}
+
+
+def test_a_leftover_beside_a_whole_state_does_not_count(flash: Flash) -> None:
+    flash.slot("a", "1")
+    flash.slot("b", "2")
+    flash.state(active="b")
+    state = flash.folder / "state" / "slots"
+    state.rename(state.with_suffix(".new"))
+    flash.state(active="a")
+
+    assert flash.boot()[0]["ran"] == [["1", "a", False]]
+
+
 @pytest.mark.parametrize(
     "fields", [{"active": "c"}, {"trial": "/"}, {"tries": "1"}, {"tries": None}, {"active": ["a"]}], ids=str
 )
 def test_nonsense_with_a_good_sum_is_no_state(flash: Flash, fields: dict[str, object]) -> None:
+    flash.slot("a", "1")
     flash.slot("b", "2")
-    flash.state(**fields)
+    flash.state(**{"active": "b", **fields})
 
-    assert flash.boot()[0]["ran"] == [["2", "b", False]]
+    assert flash.boot()[0]["ran"] == [["1", "a", True]]  # a guess
 
 
 def test_a_state_damaged_at_any_byte_stops_nothing(flash: Flash, scripts: Scripts) -> None:
