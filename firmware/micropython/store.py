@@ -12,7 +12,10 @@ NEW = ".new"
 
 
 def read(name):
-    """The bytes written last; None where there are none or they are damaged."""
+    """The bytes written last; None where there are none or they are damaged.
+
+    MemoryError passes: what cannot be read for that is not gone, and nobody must act as if it were.
+    """
     path = FOLDER + "/" + name
     data = _load(path)
     if data is None:
@@ -30,8 +33,11 @@ def read(name):
 def write(name, data):
     """Keep the bytes; False when the flash is full or fails: the old ones stay then. The same again costs no wear."""
     path = FOLDER + "/" + name
-    if read(name) == data:
-        return True
+    try:
+        if read(name) == data:
+            return True
+    except MemoryError:
+        return False
     try:
         os.stat(path + NEW)
         return False  # the flash did not even take the renaming of what may be the only whole copy
@@ -71,7 +77,7 @@ def _load(path):
     try:
         with open(path, "rb") as file:
             data = file.read()
-    except (OSError, MemoryError):
+    except OSError:
         return None
     if _crc(data[:-4]) != data[-4:]:
         return None

@@ -214,6 +214,41 @@ def full():
     print(json.dumps(result))
 
 
+def starved():
+    """No heap to read with, with the file, and with only the leftover of a cut that is whole."""
+    result = []
+    for leftover in (False, True):
+        store.write(NAME, OLD)
+        if leftover:
+            os.rename(PATH, PATH + ".new")
+        store.open = Starved
+        try:
+            result.append(seen())
+        except MemoryError:
+            result.append("MemoryError")
+        result.append(store.write(NAME, NEW))
+        del store.open
+        result.append(seen())
+    print(json.dumps(result))
+
+
+class Starved:
+    def __init__(self, path, mode):
+        self._file = open(path, mode)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._file.close()
+
+    def read(self):
+        raise MemoryError
+
+    def write(self, data):
+        self._file.write(data)
+
+
 def no_room():
     """No room, on a real littlefs filled to its last block."""
     blocks = flash.Blocks(16)

@@ -107,3 +107,8 @@ def test_a_full_littlefs_keeps_the_old(scripts: Scripts) -> None:
 
 def test_the_only_whole_copy_is_not_written_over_by_a_flash_that_fails(scripts: Scripts) -> None:
     assert scripts.run("store", "failing") == [NEW, False, NEW, True, OLD]
+
+
+def test_what_cannot_be_read_for_lack_of_heap_is_not_gone(scripts: Scripts) -> None:
+    """A reader that is told None may write what it would begin with, over a password or a configuration that worked."""
+    assert scripts.run("store", "starved") == ["MemoryError", False, OLD] * 2
