@@ -257,13 +257,15 @@ def test_a_rotation_the_flash_does_not_take_fails(board: Board) -> None:
 
 
 def test_the_password_that_works_outlives_any_number_of_offers(board: Board) -> None:
-    offers = [("offer", rotate(f"new-{number}", f"r-{number}")) for number in range(9)]
+    """Not the one in config.json, which is kept anyway: the one of an earlier rotation."""
+    offers = [("offer", rotate(f"new-{number}", f"r-{number + 2}")) for number in range(9)]
+    begin = ("password", ("offer", rotate()), "password", "accepted")
 
-    said = board.steps("password", "accepted", *offers, *["password", "refused"] * 6)
+    said = board.steps(*begin, *offers, *["password", "refused"] * 6)
 
-    tried = said[11::2]
+    tried = said[13::2]
     assert tried[0] == "new-8"
-    assert "first" in tried
+    assert {"second", "first"} < set(tried)
 
 
 def test_no_password_that_ever_worked_is_lost_with_the_state(board: Board) -> None:

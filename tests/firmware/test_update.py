@@ -347,6 +347,19 @@ def test_a_newer_order_takes_the_place_of_the_one_under_way(bench: Bench) -> Non
     assert said[-1] == loading(0, "o-2")
 
 
+@pytest.mark.parametrize(("turns", "held"), [(1, 1), (3, 2)], ids=["checked", "unpacked"])
+def test_the_files_of_an_order_that_is_replaced_are_closed(bench: Bench, turns: int, held: int) -> None:
+    bench.files["ballast.mpy"] = bytes(6_000)
+    bench.data = pack(bench.files)
+    begin = (("offer", bench.order()), "reported", ("tick", 5), "reported", bench.chunk(0, 10_000), "files")
+
+    said = bench.steps(*begin, ("tick", turns), "files", ("offer", bench.order(order="o-2")), "files")
+
+    before, during, after = said[5], said[7], said[9]
+    assert during == before + held
+    assert after == before
+
+
 def test_what_is_stored_waits_until_that_is_told(bench: Bench) -> None:
     whole = bench.chunk(0, 10_000)
     begin = (("offer", bench.order()), "reported", ("tick", 5), "reported", whole, ("tick", 50), "report")
