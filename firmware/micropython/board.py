@@ -21,6 +21,8 @@ NTP_LAST_MS = 3_600_000
 NTP_DAILY_MS = 86_400_000
 COOKIE = "<4sIII"  # magic, boots, era, the clock when the era began; then their CRC32
 MAGIC = b"svt1"
+GUESSED = b"svtg"  # the same, and the clock shows a guess
+CLOCK = "clock"  # in store: the last time NTP told
 
 # reset_cause() has no word of its own for a brown-out (it reads as power on) nor for a panic (hard).
 RESET_CAUSES = (
@@ -82,7 +84,7 @@ class Board:
         now = int(time.time())
         if time.gmtime(0)[0] == 2000:
             now += EPOCH_2000
-        return now if now >= CLOCK_SET else None
+        return now if now >= CLOCK_SET and not self._guessed else None
 
     def age_s(self):
         """Seconds of this era: since the power came, whatever the clock was set to meanwhile."""
@@ -103,7 +105,8 @@ class Board:
                     self._sntp = Sntp(network.ipconfig("dns"))
                 epoch = self._sntp.poll()
                 if epoch is not None:
-                    self._set(epoch)
+                    self._set(epoch, False)
+                    store.write(CLOCK, str(epoch).encode())  # once a day
                     self._ntp_pause = NTP_FIRST_MS
                     self._end_ntp(NTP_DAILY_MS)
                 elif self.uptime_ms >= self._ntp_next:
@@ -113,7 +116,19 @@ class Board:
                 self._ntp_pause = min(self._ntp_pause * 2, NTP_LAST_MS)
         return self.epoch() is not None
 
-    def _set(self, epoch):
+    def guess_clock(self):
+        """Let a clock that nobody can set show the last time that was known; True if there was one.
+
+        It is behind, but certificates of this age are not of the future then. epoch() stays None.
+        """
+        try:
+            if self.epoch() is None and not self._guessed:
+                self._set(int(store.read(CLOCK)), True)
+        except (TypeError, ValueError):  # None: it was never set
+            pass
+        return self._guessed
+
+    def _set(self, epoch, guessed):
         if epoch < CLOCK_SET:
             raise ValueError("long past")
         if time.gmtime(0)[0] == 2000:
@@ -122,6 +137,7 @@ class Board:
         before = int(time.time())
         machine.RTC().datetime((date[0], date[1], date[2], date[6], date[3], date[4], date[5], 0))
         self._base += int(time.time()) - before  # a jump of the clock is no time that passed
+        self._guessed = guessed
         self._remember()
 
     def _end_ntp(self, pause_ms):
@@ -138,7 +154,7 @@ class Board:
         not (some boards read a cold start as a watchdog reset), and the count where the flash lost it.
         """
         flash = _stored_boots()
-        boots, era, base = _cookie()
+        boots, era, base, self._guessed = _cookie()
         cold = era is None or boots < flash  # a count behind the flash is not of the last boot
         self.boots = max(flash, boots) + 1
         if self.boots > 1_000_000_000:
@@ -151,13 +167,14 @@ class Board:
         now = int(time.time())
         if cold or self.reset_cause in ("power_on", "brownout") or now < base:
             era, base = struct.unpack("<I", os.urandom(4))[0], now
+            self._guessed = False
         self.era = era
         self._base = base
         self._remember()
 
     def _remember(self):
         try:
-            cookie = struct.pack(COOKIE, MAGIC, self.boots, self.era, max(self._base, 0))
+            cookie = struct.pack(COOKIE, GUESSED if self._guessed else MAGIC, self.boots, self.era, max(self._base, 0))
             machine.RTC().memory(cookie + struct.pack("<I", binascii.crc32(cookie)))
         except Exception as error:
             print("no RTC memory:", error)
@@ -172,15 +189,15 @@ def _stored_boots():
 
 
 def _cookie():
-    """What RTC memory holds: boots, era and base; 0, None, 0 when it is empty or noise."""
+    """What RTC memory holds: boots, era, base, whether the clock is a guess; 0, None, 0, False when there is nothing."""
     try:
         data = bytes(machine.RTC().memory())
         magic, boots, era, base, crc = struct.unpack(COOKIE + "I", data)
-        if magic == MAGIC and crc == binascii.crc32(data[:-4]):
-            return boots, era, base
+        if magic in (MAGIC, GUESSED) and crc == binascii.crc32(data[:-4]):
+            return boots, era, base, magic == GUESSED
     except Exception:  # ValueError: another length; others: a port without such memory
         pass
-    return 0, None, 0
+    return 0, None, 0, False
 
 
 def _reset_cause():

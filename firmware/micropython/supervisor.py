@@ -27,6 +27,7 @@ TRIAL_MS = 300_000  # a new version that was not heard by then is given up
 FIRST_MS = 180_000  # a configuration that never worked gets this long before the board asks for another
 REFUSALS = 3
 STARVED = 3
+CLOCK_MS = 6_000
 
 
 class SetUp(Exception):
@@ -56,6 +57,7 @@ class Supervisor:
         self._failures = 0
         self._refusals = 0
         self._starved = 0
+        self._timeless = False  # a certificate was refused for its dates, and our clock was never set
         self._problem = ""
         self._remembered = False
         self._proved = store.read("proved") is not None
@@ -109,6 +111,7 @@ class Supervisor:
             self._journal.note("net_lost")
         self._link.drop()
         self._lamp.show("broker")
+        self._timeless = "certificate not accepted" in text and self._board.epoch() is None
         if isinstance(error, Refused) and error.code in (4, 5):
             self._refusals += 1
             if self._keys.refused():
@@ -122,6 +125,8 @@ class Supervisor:
         self._lamp.show("wifi")
         self._net.join(self._idle)
         self._lamp.show("broker")
+        if self._timeless:
+            self._find_time()
         again = self._conn > 0
         self._connect()
         self._presence.say()
@@ -135,6 +140,15 @@ class Supervisor:
         if again:
             self._journal.note("net_back")
         self._beat_for_ever()
+
+    def _find_time(self):
+        """In the year 2000 every certificate is of the future: ask NTP, or else take the last time that was known."""
+        board = self._board
+        until_ms = board.uptime_ms + CLOCK_MS
+        while not board.set_clock() and board.uptime_ms < until_ms:
+            self._idle(POLL_MS)
+        if board.epoch() is None and board.guess_clock():
+            self._log("clock: nobody tells the time; certificates are judged by the last one known")
 
     def _connect(self):
         gc.collect()  # TLS wants its buffers in one piece

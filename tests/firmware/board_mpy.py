@@ -236,4 +236,25 @@ def clock_lost():
     show(same=board.era == era, age=board.age_s())
 
 
+def guess():
+    """A cold start with nobody to ask: the clock shows the last time that was known, and nobody is told it."""
+    chip()
+    never = board.guess_clock()
+    chip(846_000_000)
+    live(2)
+    known = board.epoch()
+    machine.RTC().memory(b"")
+    clock[0] = 3
+    machine.reset_cause = lambda: machine.PWRON_RESET
+    chip()
+    guessed = board.guess_clock()
+    shown = clock[0] + module.EPOCH_2000
+    told = [board.epoch(), board.age_s()]
+    global_reset()  # a guess stays one through a reset
+    told.append(board.epoch())
+    chip(846_100_000)
+    live(2)
+    show(never=never, guessed=guessed, behind=known - shown, told=told, set=board.epoch() is not None)
+
+
 globals()[sys.argv[1]](*sys.argv[2:])

@@ -175,6 +175,13 @@ def test_a_clock_behind_what_rtc_memory_says_begins_a_new_era(scripts: Scripts) 
     assert scripts.run("board", "clock_lost") == {"same": False, "age": 0}
 
 
+def test_a_clock_nobody_sets_shows_the_last_known_time_and_tells_it_to_nobody(scripts: Scripts) -> None:
+    result = scripts.run("board", "guess")
+
+    assert result.pop("behind") in range(-2, 5)
+    assert result == {"never": False, "guessed": True, "told": [None, 0, None], "set": True}
+
+
 def test_ntp_that_keeps_silent_is_asked_with_growing_pauses(scripts: Scripts) -> None:
     result = scripts.run("board", "ntp")
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
-    from tests.firmware.conftest import BoardMaker, Broker, Observer
+    from tests.firmware.conftest import BoardMaker, Broker, Observer, Scripts
 
 Year = int
 
@@ -169,3 +169,15 @@ def test_certificate_of_a_stranger_is_refused(
 
 def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+@pytest.mark.parametrize("ntp", ["answers", "silent"])
+def test_certificate_refused_for_its_dates_makes_a_board_without_a_clock_find_the_time(
+    ntp: str, scripts: Scripts
+) -> None:
+    life = scripts.run("timeless", ntp)
+
+    known = ntp == "answers"
+    assert life["attempts"] == [[False, 0], [known, 0 if known else 1], [known, 0 if known else 1]]
+    assert life["asked"] >= 3
+    assert life["guessed"] is not known
