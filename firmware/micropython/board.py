@@ -189,7 +189,7 @@ def _stored_boots():
 
 
 def _cookie():
-    """What RTC memory holds: boots, era, base, whether the clock is a guess; 0, None, 0, False when there is nothing."""
+    """What RTC memory holds: boots, era, base, whether the clock is a guess; 0, None, 0, False where it is empty."""
     try:
         data = bytes(machine.RTC().memory())
         magic, boots, era, base, crc = struct.unpack(COOKIE + "I", data)
