@@ -20,7 +20,7 @@ _ADVICE = (
         "the broker refuses the board's password: was it rotated or removed meanwhile? Run the command again",
     ),
     (
-        r"certificate",
+        r"certificate|X509|CERT_VERIFY",
         "the board does not accept the broker's certificate: make one for the address it uses with svitlo broker tls",
     ),
     (
