@@ -36,7 +36,7 @@ class Link:
         self._keys = keys  # whoever knows the password of the moment
         self._on_message = on_message
         self._address = None  # the broker's, when it was last found
-        self._tls = _tls_context(settings.ca) if settings.tls else None
+        self._tls = None
         # A ping goes out each third of the keepalive; one left without an answer for two thirds is the end.
         # So a link that died without a word is noticed in one keepalive, before the broker sends the will.
         self._ping_ms = settings.keepalive_s * 1000 // 3
@@ -55,13 +55,17 @@ class Link:
     def connect(self, topic, will):
         """Connect with a clean session and a retained QoS 1 will, or raise OSError."""
         self.drop()
+        if self._address is None:
+            self.find()
         self._channel = None
         self.torn = False
+        if self._settings.tls and not self._tls:
+            self._tls = _tls_context(self._settings.ca)
         name = self._settings.device_id.encode()
         # The port always explicit: with a truthy ssl umqtt would take 0 for 8883.
         self._client = MQTTClient(
             name,
-            self._find(),
+            self._address,
             self._settings.port,
             user=name,
             password=self._keys.password.encode(),
@@ -78,14 +82,14 @@ class Link:
         self.connected = True
         self._pinged = time.ticks_ms()
 
-    def _find(self):
-        """The broker's address. Where the name cannot be resolved now it is most likely still where it was."""
+    def find(self):
+        """Look the broker up. Where its name cannot be resolved now it is most likely still where it was."""
+        self._channel = None
         try:
-            self._address = socket.getaddrinfo(self._settings.host, self._settings.port)[0][-1]
-        except OSError as error:
+            self._address = socket.getaddrinfo(self._settings.host, self._settings.port)[0][-1][0]
+        except (OSError, IndexError, TypeError) as error:  # the last two: it has no IPv4 address
             if self._address is None:
                 raise LinkError("cannot find %s (%s)" % (self._settings.host, error))
-        return self._address[0]
 
     def wrap_socket(self, raw, server_hostname=None):
         """What umqtt calls on its ssl= object once TCP is up; the certificate is for the name, not the address."""
@@ -177,5 +181,8 @@ def _tls_context(ca):
 
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     context.verify_mode = tls.CERT_REQUIRED
-    context.load_verify_locations(ca)
+    try:
+        context.load_verify_locations(ca)
+    except ValueError:
+        raise LinkError("ca.der is not a certificate in DER form")
     return context

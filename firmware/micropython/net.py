@@ -59,6 +59,12 @@ class Net:
         self._joined()
         self._log("%s: joined, address %s" % (self.name, self._nic.ifconfig()[0]))
 
+    def renew(self, idle):
+        """Let the next join() start over: it is there by its own word, but nobody is reached through it."""
+        self._log(self.name + ": leads nowhere, starting over")
+        self._stop(idle)
+        self._asked = False
+
     def up(self):
         """Whether the network is there, with an address."""
         return self._nic is not None and self._nic.isconnected()

@@ -27,6 +27,8 @@ TRIAL_MS = 300_000  # a new version that was not heard by then is given up
 FIRST_MS = 180_000  # a configuration that never worked gets this long before the board asks for another
 REFUSALS = 3
 STARVED = 3
+NO_MEMORY = (12, 23)  # ENOMEM, ENFILE: what the drivers and TLS make of a lack of it
+UNHEARD = 10  # attempts in a row that did not get to the broker: the network may only look as if it were there
 CLOCK_MS = 6_000
 
 
@@ -57,6 +59,7 @@ class Supervisor:
         self._failures = 0
         self._refusals = 0
         self._starved = 0
+        self._unheard = 0
         self._timeless = False  # a certificate was refused for its dates, and our clock was never set
         self._problem = ""
         self._remembered = False
@@ -103,13 +106,15 @@ class Supervisor:
     def _end_session(self, error):
         text = str(error) or type(error).__name__
         self._log("link: " + text)
-        self._starved = self._starved + 1 if isinstance(error, MemoryError) else 0
-        if self._starved >= STARVED:  # the heap is in pieces: only a new start puts them together
+        starved = isinstance(error, MemoryError) or (error.args and error.args[0] in NO_MEMORY)
+        self._starved = self._starved + 1 if starved else 0
+        if self._starved >= STARVED and self._proved:  # memory is in pieces: only a new start puts them together
             self._goodbye()
             self._board.reset()
         if self._link.connected:
             self._journal.note("net_lost")
         self._link.drop()
+        self._unheard = 0 if self._link.greeted else self._unheard + 1
         self._lamp.show("broker")
         self._timeless = "certificate not accepted" in text and self._board.epoch() is None
         if isinstance(error, Refused) and error.code in (4, 5):
@@ -123,23 +128,36 @@ class Supervisor:
     def _session(self):
         """One connection, from the network to its end; the end is always an exception."""
         self._lamp.show("wifi")
+        if self._unheard >= UNHEARD:
+            self._unheard = 0
+            self._net.renew(self._idle)
         self._net.join(self._idle)
         self._lamp.show("broker")
         if self._timeless:
             self._find_time()
         again = self._conn > 0
+        # Each step may take its ten seconds, and together they must not bring the watchdog.
+        self._link.find()
+        self._idle(0)
         self._connect()
+        self._idle(0)
         self._presence.say()
-        for topic in (self._presence.topic, self._command_topic):
-            try:
-                self._link.subscribe(topic)
-            except Refused as error:  # proof of life matters more than being told things
-                self._log("link: %s: %s" % (topic.decode(), error))
-                if topic == self._presence.topic:
-                    self._presence.heard = True  # nobody will ever tell us
+        if not self._subscribe(self._presence.topic):
+            self._presence.heard = True  # nobody will ever tell us
+        self._subscribe(self._command_topic)
         if again:
             self._journal.note("net_back")
         self._beat_for_ever()
+
+    def _subscribe(self, topic):
+        """True; False when the broker does not allow it: proof of life matters more than being told things."""
+        self._idle(0)
+        try:
+            self._link.subscribe(topic)
+            return True
+        except Refused as error:
+            self._log("link: %s: %s" % (topic.decode(), error))
+            return False
 
     def _find_time(self):
         """In the year 2000 every certificate is of the future: ask NTP, or else take the last time that was known."""
@@ -180,6 +198,7 @@ class Supervisor:
                     next_beat = time.ticks_add(time.ticks_ms(), interval_ms)
             self._link.poll()
             self._presence.tend()
+            self._idle(0)
             if self._presence.denied and not self._proved:
                 self._set_up(self._presence.complaint)
             if self._presence.heard:
@@ -237,7 +256,7 @@ class Supervisor:
         updater = self._orders.updater
         ready = updater.tick()
         if updater.active and not self._loading:
-            self._link.subscribe(self._update_topic)
+            self._subscribe(self._update_topic)
         self._loading = updater.active
         self._orders.tell(self._report)
         if ready or self._orders.reboot:
@@ -251,6 +270,7 @@ class Supervisor:
     def _report(self, fields):
         payload = payloads.report(self._board, fields)
         self._link.publish(payloads.topic(self._config.device_id, "report"), payload, qos=1)
+        self._idle(0)
 
     def _on_message(self, topic, payload):
         # Called in the middle of umqtt's reading: only take note. Publishing here would recurse.
@@ -300,7 +320,7 @@ class Supervisor:
         """What cannot wait for the loop: mains, button, and time that has run out."""
         senses = self._senses
         if senses.look():
-            self._mains_changed = True
+            self._mains_changed = self._link.connected  # without a link there is nothing to hurry for
             if senses.was_known and not self._link.connected:
                 self._note_mains()
         if senses.set_up:
