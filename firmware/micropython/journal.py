@@ -42,11 +42,11 @@ class Journal:
         self._load()
         self._number = self._entries[-1][0] + 1 if self._entries else 0
 
-    def note(self, kind, keep=False):
-        """Remember what happens now; keep: through a reset and a loss of power too."""
+    def note(self, kind, keep=False, at_ms=None):
+        """Remember what happens now, or happened at that uptime; keep: through a reset and a loss of power too."""
         board = self._board
         board.tick()
-        entry = [self._number, KINDS.index(kind), board.uptime_ms, 0, None]
+        entry = [self._number, KINDS.index(kind), board.uptime_ms if at_ms is None else at_ms, 0, None]
         self._number += 1
         self._entries.append(entry)
         if len(self._entries) > ENTRIES:
@@ -103,7 +103,10 @@ class Journal:
                 return
             slot = least[4]
         self._writes -= 1
-        record = struct.pack(RECORD, entry[0], entry[1], board.epoch() or 0, board.era, board.age_s())
+        ago_s = (board.uptime_ms - entry[2]) // 1000
+        epoch = board.epoch()
+        epoch = epoch - ago_s if epoch else 0
+        record = struct.pack(RECORD, entry[0], entry[1], epoch, board.era, max(board.age_s() - ago_s, 0))
         if store.write(PREFIX + str(slot), record):
             entry[4] = slot
             if least:

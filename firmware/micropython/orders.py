@@ -1,5 +1,6 @@
 """What the server asks of a board, and what the board answers."""
 
+import gc
 import json
 
 import payloads
@@ -56,7 +57,11 @@ class Orders:
                 self.reboot = True
                 self.answer(order, "done")
             else:
-                self._obey_signed(name, order)
+                try:
+                    self._obey_signed(name, order)
+                except MemoryError:  # the link is worth more; the order may come again
+                    gc.collect()
+                    self.answer(order, "failed", "not enough memory: restart the board, then order it again")
 
     def _obey_signed(self, name, order):
         refusal = self._keys.check(order)

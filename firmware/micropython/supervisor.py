@@ -66,6 +66,7 @@ class Supervisor:
         self._proved = store.read("proved") is not None
         self.patient = False  # there is no set-up mode to go to
         self._mains_changed = False
+        self._mains_at = 0  # uptime in ms
         self._loading = False  # an update
 
     def run(self):
@@ -239,7 +240,8 @@ class Supervisor:
 
     def _note_mains(self):
         self._mains_changed = False
-        self._journal.note("mains_lost" if self._senses.mains is False else "mains_back", keep=True)
+        kind = "mains_lost" if self._senses.mains is False else "mains_back"
+        self._journal.note(kind, True, self._mains_at)  # it may have waited for an answer since
 
     def _confirm(self):
         """All is well: what was on trial is kept."""
@@ -320,6 +322,7 @@ class Supervisor:
         """What cannot wait for the loop: mains, button, and time that has run out."""
         senses = self._senses
         if senses.look():
+            self._mains_at = self._board.uptime_ms
             self._mains_changed = self._link.connected  # without a link there is nothing to hurry for
             if senses.was_known and not self._link.connected:
                 self._note_mains()

@@ -1,4 +1,7 @@
-"""The board's life with what a test changes about it: WAY names a function below. Prints JSON when the life ends."""
+"""The board's life with what a test changes about it: WAY names a function below. Prints JSON when the life ends.
+
+WAY is the argument, or else what world/way holds.
+"""
 
 import json
 import sys
@@ -85,7 +88,20 @@ def nameless():
     link.MQTTClient = client
 
 
-globals()[sys.argv[1]]()
+def hungry():
+    """There is no memory for what a signed order needs."""
+
+    def check(self, order):
+        raise MemoryError
+
+    supervisor.Keys.check = check
+
+
+if len(sys.argv) > 1:
+    globals()[sys.argv[1]]()
+else:
+    with open("world/way") as file:
+        globals()[file.read().strip()]()
 code = None
 try:
     code = app.run()

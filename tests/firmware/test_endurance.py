@@ -15,7 +15,7 @@ import pytest
 from svitlo.contracts import Command, CommandWord
 from svitlo.firmware import sign
 from svitlo.simulator.micropython import MicroPythonBoard, UmqttSource, environment, interpreter
-from tests.support.hostile import HostileBroker, Session, Step, message
+from tests.support.hostile import HostileBroker, Packet, Session, Step, message
 from tests.support.wait import eventually
 
 if TYPE_CHECKING:
@@ -145,7 +145,23 @@ def test_slow_answers_one_after_the_other_do_not_bring_the_watchdog(tmp_path: Pa
         assert len({beat.body["boot"] for beat in broker.beats}) == 1
 
 
-class Closed(HostileBroker):
+class Speaking(HostileBroker):
+    """Says things nobody asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reports: list[dict[str, Any]] = []
+
+    def _published(self, session: Session, packet: Packet) -> bool:
+        if packet.topic.endswith("/report"):
+            self.reports.append(json.loads(packet.payload))
+        return super()._published(session, packet)
+
+    def say(self, topic: str, payload: bytes) -> None:
+        self._living[-1].send(message(topic, payload))
+
+
+class Closed(Speaking):
     """Lets nobody subscribe to pieces of an update, as a broker whose roles are older than updates."""
 
     def _answered(self, session: Session, step: Step, answer: bytes) -> bool:
@@ -153,23 +169,39 @@ class Closed(HostileBroker):
             answer = answer[:-1] + b"\x80"
         return super()._answered(session, step, answer)
 
-    def say(self, topic: str, payload: bytes) -> None:
-        self._living[-1].send(message(topic, payload))
-
 
 def test_refused_update_topic_does_not_cost_the_connection(tmp_path: Path, umqtt: UmqttSource) -> None:
-    order = Command(command=CommandWord.UPDATE, order="o-1", serial=1, version="9.9.9", size=5_000, sha256="ab" * 32)
-    fields = {name: getattr(order, name) for name in ("order", "serial", "version", "size", "sha256")}
-    command = {"v": 1, "command": "update", **fields, "mac": sign(KEY, "board", order)}
     with Closed() as broker, _board(tmp_path / "board", umqtt, broker, more={"update_key": KEY.hex()}) as board:
         board.start()
         eventually(lambda: len(broker.beats) >= 2, 60, "the board beats")
-        broker.say("svitlo/devices/board/command", json.dumps(command).encode())
+        broker.say("svitlo/devices/board/command", _update())
         eventually(lambda: "update: version 9.9.9" in board.log_text(), 30, "the update begins")
         begun = time.monotonic()
         eventually(lambda: len(broker.heard_since(begun)) >= 4, 60, "the board beats on")
 
         assert {beat.session for beat in broker.beats} == {1}, board.log_text()
+
+
+def test_order_without_memory_for_it_is_answered_and_costs_no_connection(tmp_path: Path, umqtt: UmqttSource) -> None:
+    script = Path(__file__).with_name("life_mpy.py")
+    with Speaking() as broker, _board(tmp_path / "board", umqtt, broker, script=script, heap="80wk") as board:
+        board.world("way", "hungry")
+        board.start()
+        eventually(lambda: len(broker.beats) >= 2, 60, "the board beats")
+        broker.say("svitlo/devices/board/command", _update())
+        eventually(lambda: broker.reports, 60, "the board answers")
+        begun = time.monotonic()
+        eventually(lambda: len(broker.heard_since(begun)) >= 3, 60, "the board beats on")
+
+        assert {beat.session for beat in broker.beats} == {1}, board.log_text()
+        assert broker.reports[0]["order"] == "o-1"
+        assert broker.reports[0]["state"] == "failed"
+
+
+def _update() -> bytes:
+    order = Command(command=CommandWord.UPDATE, order="o-1", serial=1, version="9.9.9", size=5_000, sha256="ab" * 32)
+    fields = {name: getattr(order, name) for name in ("order", "serial", "version", "size", "sha256")}
+    return json.dumps({"v": 1, "command": "update", **fields, "mac": sign(KEY, "board", order)}).encode()
 
 
 def _board(here: Path, umqtt: UmqttSource, broker: HostileBroker, **options: Any) -> MicroPythonBoard:

@@ -117,6 +117,27 @@ def test_mains_lost_on_a_dead_link_survives_the_end_of_the_capacitor(
     assert "net_lost" not in dict(kinds(observer))  # that was in RAM alone
 
 
+def test_return_of_the_mains_that_was_not_heard_has_the_time_of_the_return(
+    make_board: BoardMaker, observer: Observer, broker: Broker, wait_until: Callable[..., None]
+) -> None:
+    """Not that of the end of the wait for an answer, a keepalive later."""
+    sensing = make_board(more=SENSOR, keepalive_s=10)
+    sensing.world("pin-34", THERE)
+    sensing.start()
+    observer.heartbeat(mains=True)
+    sensing.world("pin-34", GONE)
+    observer.status("offline", reason="mains_lost")
+    broker.freeze()
+    sensing.world("pin-34", THERE)
+    back = time.monotonic()
+    wait_until(lambda: "next attempt" in sensing.log_text(), "not noticed", 30)
+    broker.thaw()
+
+    wait_until(lambda: "mains_back" in dict(kinds(observer)), "not told", 60)
+    arrived = next(m.at for m in observer.messages if b"mains_back" in m.payload)
+    assert dict(kinds(observer))["mains_back"] == pytest.approx(back - arrived, abs=3)
+
+
 def test_what_was_told_live_is_not_told_again(sensing: MicroPythonBoard, observer: Observer) -> None:
     sensing.start()
     observer.heartbeat(mains=True)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Self
 
 TALK_S = 60.0
 """How long a connection may be silent before its thread gives up; far longer than any board is."""
@@ -130,7 +130,7 @@ class HostileBroker:
         self._count = 0
         self._lock = threading.Lock()
 
-    def __enter__(self) -> HostileBroker:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True, name="hostile broker").start()
         return self
 
