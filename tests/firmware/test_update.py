@@ -16,7 +16,7 @@ from tests.firmware.test_launcher import APP, compile_to
 if TYPE_CHECKING:
     from tests.firmware.conftest import Scripts
 
-HEAP_BYTES = 4_096
+HEAP_BYTES = 8192
 """What an update may hold between two turns of the main loop, here, where a word has 8 bytes."""
 
 
