@@ -42,7 +42,8 @@ class Orders:
         """A message from the command topic."""
         order = payloads.command(payload)
         if order is not None and len(self._waiting) < MANY:
-            self._waiting.append(order)
+            # Lists are nothing we know, and a kilobyte of brackets is ten of heap while it waits.
+            self._waiting.append({name: value for name, value in order.items() if isinstance(value, (str, int))})
 
     def obey(self):
         """Carry out what waits."""

@@ -200,6 +200,8 @@ class Supervisor:
             self._link.poll()
             self._presence.tend()
             self._idle(0)
+            if self._mains_changed:  # nothing below is as urgent
+                continue
             if self._presence.denied and not self._proved:
                 self._set_up(self._presence.complaint)
             if self._presence.heard:

@@ -198,6 +198,60 @@ def test_order_without_memory_for_it_is_answered_and_costs_no_connection(tmp_pat
         assert broker.reports[0]["state"] == "failed"
 
 
+def _nonsense() -> list[bytes]:
+    """Commands of up to 1024 bytes that no server sends; each looks like an order up to a point."""
+    head = b'{"v":1,"command":"identify","order":"o","a":'
+    signed = (
+        b'{"v":1,"command":"%s","order":"o","serial":%s,"size":1,"version":"1","sha256":"a","password":"p","mac":%s}'
+    )
+    room = 1022 - len(head)
+    return [
+        *[head + (b"[" + b"[]," * ((room - 5) // 3) + b"0]}")] * 8,
+        *[head + (b"[" + b"{}," * ((room - 5) // 3) + b"0]}")] * 8,
+        head + b"[" * (room // 2) + b"]" * (room // 2) + b"}",
+        head + b'{"a":' * (room // 6) + b"0" + b"}" * (room // 6) + b"}",
+        head + b"9" * room + b"}",
+        head + b"1e999}",
+        head + b"-" * room + b"}",
+        head + b'"' + b"\\u0000" * (room // 6 - 1) + b'"}',
+        head + b'"' + b"\\ud800" * (room // 6 - 1) + b'"}',
+        b'{"v":1,"command":"identify","order":"\\ud800\\udfff"}',
+        b'{"v":1,"command":"identify","order":"\xff\xfe"}',
+        b'{"v":1,"command":"identify","order":"' + "є".encode() * 36 + b'"}',
+        b'{"v":1,"command":"identify","order":"a\\nb\\u0007"}',
+        b'{"v":1,"command":["identify"]}',
+        b'{"v":1,"command":"reboot","order":[]}',
+        b'{"v":1,"command":"reboot","order":""}',
+        b'{"v":[1],"command":"reboot"}',
+        b"\x00" * 1024,
+        b"",
+        b"null",
+        *[
+            signed % (word, serial, mac)
+            for word in (b"update", b"rotate")
+            for serial in (b"1", b"true", b"1e9", b"-5", b"9" * 700, b'"1"', b"null", b"[]")
+            for mac in (b"null", b"5", b"[]", b'"zz"', b'"' + b"a" * 64 + b'"', '"є"'.encode())
+        ],
+    ]
+
+
+def test_orders_that_are_nonsense_cost_neither_the_connection_nor_the_heap(tmp_path: Path, umqtt: UmqttSource) -> None:
+    with Speaking() as broker, _board(tmp_path / "board", umqtt, broker, more={"update_key": KEY.hex()}) as board:
+        board.start()
+        eventually(lambda: len(broker.beats) >= 2, 60, "the board beats")
+        heap = broker.beats[-1].body["heap"]
+        for payload in _nonsense():
+            assert len(payload) <= 1024
+            broker.say("svitlo/devices/board/command", payload)
+        begun = time.monotonic()
+        eventually(lambda: len(broker.heard_since(begun)) >= 4 or not board.running, 60, "the board beats on")
+
+        assert {beat.session for beat in broker.beats} == {1}, board.log_text()
+        assert "MemoryError" not in board.log_text()
+        assert "done" not in {report["state"] for report in broker.reports if report["order"] == "o-1"}
+        print(f"heap {heap} before, {broker.beats[-1].body['heap']} after")
+
+
 def _update() -> bytes:
     order = Command(command=CommandWord.UPDATE, order="o-1", serial=1, version="9.9.9", size=5_000, sha256="ab" * 32)
     fields = {name: getattr(order, name) for name in ("order", "serial", "version", "size", "sha256")}
