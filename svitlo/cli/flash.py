@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from svitlo.cli.context import DataDir, Target, data_dir, target, with_session
+from svitlo.cli.board_config import authority, board_config
+from svitlo.cli.context import DataDir, Target, target, with_session
 from svitlo.errors import UserError
 
 if TYPE_CHECKING:
@@ -96,9 +97,9 @@ def flash(
 
     stack = target(where)
     network = _network(ssid, wifi_password, ethernet)
-    config = _config(stack, device_id, network, tls, broker_port, interval_s)
+    config = board_config(stack, device_id, tls=tls, port=broker_port, interval_s=interval_s) | network
     config |= _wiring(led, button, mains_pin)
-    certificate = _authority(ca, where) if config["mqtt"]["tls"] else None
+    certificate = authority(ca, where) if config["mqtt"]["tls"] else None
     chosen = ports.named(port) if port else ports.choose(ports.list_ports())
     screen = TerminalScreen(5 if wait else 4)
     with screen:
@@ -140,55 +141,10 @@ def _network(ssid: str, password: str | None, ethernet: str) -> dict[str, Any]:
     return {"wifi": {"ssid": ssid, "password": password}}
 
 
-def _config(
-    stack: Target, device_id: str, network: dict[str, Any], tls: bool, port: int | None, interval_s: int
-) -> dict[str, Any]:
-    from svitlo import registry
-    from svitlo.accounts.passwords import derive_password
-    from svitlo.firmware import update_key
-
-    async def work(session: Any) -> registry.DeviceRow:
-        return await registry.get_device(session, device_id)
-
-    device = with_session(stack, work)
-    boards = stack.boards
-    if boards.host.startswith("127."):
-        typer.echo("svitlo: 127.0.0.1 is the board itself; run svitlo up --lan, and this command again", err=True)
-    return {
-        "v": 1,
-        "device_id": device.id,
-        "password": derive_password(stack.secret, device.id, device.generation),
-        "update_key": update_key(stack.secret, device.id).hex(),
-        "mqtt": {
-            "host": boards.host,
-            "port": port or (8883 if tls and not boards.tls else boards.port),
-            "tls": tls or boards.tls,
-        },
-        **network,
-        "interval_s": interval_s,
-        "keepalive_s": max(5, min(interval_s, 60)),
-    }
-
-
 def _wiring(led: int | None, button: int | None, mains_pin: int | None) -> dict[str, Any]:
     pins = {name: pin for name, pin in (("led", led), ("button", button)) if pin is not None}
     mains = {} if mains_pin is None else {"mains": {"kind": "gpio", "pin": mains_pin, "active": "low"}}
     return ({"pins": pins} if pins else {}) | mains
-
-
-def _authority(given: Path | None, where: Path | None) -> bytes:
-    from svitlo.stack.places import Places
-
-    path = given or Places(data_dir(where)).tls / "ca.der"
-    try:
-        certificate = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}): make it with svitlo broker tls, or name it with --ca"
-        ) from error
-    if certificate.startswith(b"-----BEGIN"):
-        raise UserError(f"{path} is PEM, the board takes DER: openssl x509 -in {path} -outform der -out ca.der")
-    return certificate
 
 
 def _last_beat(stack: Target, device_id: str) -> Beat | None:
