@@ -28,7 +28,7 @@ WHERE e.seq = d.event_seq AND e.site_id = :site AND d.chat = :chat AND d.state =
 
 _MEET = text("""
 INSERT INTO chats (platform, chat_id, language) VALUES (:platform, :chat_id, :language)
-ON CONFLICT (platform, chat_id) DO UPDATE SET chat_id = excluded.chat_id
+ON CONFLICT (platform, chat_id, topic_id) DO UPDATE SET chat_id = excluded.chat_id
 RETURNING id, chat_id, language, active
 """)
 
