@@ -417,6 +417,7 @@ class Delivery(SQLModel, table=True):
         sa.UniqueConstraint("chat", "dedupe_key"),
         sa.Index("ix_deliveries_due", "next_attempt_at", "id", postgresql_where=sa.text("state = 'pending'")),
         sa.Index("ix_deliveries_chat_pending", "chat", "id", postgresql_where=sa.text("state = 'pending'")),
+        sa.Index("ix_deliveries_broadcast", "dedupe_key", "state", postgresql_where=sa.text("kind = 'broadcast'")),
     )
 
     id: int = _identity()
@@ -470,6 +471,46 @@ class Person(SQLModel, table=True):
     site_id: int | None = Field(default=None, foreign_key="sites.id", ondelete="CASCADE")
     granted_by: str = Field(max_length=64)
     created_at: datetime = _utc(default_now=True)
+
+
+class Invitation(SQLModel, table=True):
+    """A one-time word that gives a role to whoever says it first; only its SHA-256 is kept."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (sa.CheckConstraint("role IN ('owner', 'admin', 'viewer')", name="role"),)
+
+    hash: str = Field(primary_key=True, max_length=64)
+    role: str = Field(max_length=8)
+    site_id: int | None = Field(default=None, foreign_key="sites.id", ondelete="CASCADE")
+    made_by: str = Field(max_length=64)
+    created_at: datetime = _utc(default_now=True)
+    expires_at: datetime = _utc()
+
+
+class Conversation(SQLModel, table=True):
+    """Where a chat stands in a conversation of several steps; one at a time, forgotten at `expires_at`."""
+
+    __tablename__ = "conversations"
+
+    chat: int = Field(foreign_key="chats.id", primary_key=True, ondelete="CASCADE")
+    kind: str = Field(max_length=16)
+    data: dict[str, Any] = Field(sa_column=sa.Column(pg.JSONB, nullable=False, server_default="{}"))
+    expires_at: datetime = _utc()
+
+
+class Chore(SQLModel, table=True):
+    """Something the bot still has to do with a message of its own: `delete` it, or keep a `heartbeat` or `broadcast`
+    up to date until `ends_at`."""
+
+    __tablename__ = "chores"
+
+    id: int = _identity()
+    kind: str = Field(max_length=16)
+    chat: int = Field(foreign_key="chats.id", ondelete="CASCADE", index=True)
+    message_id: int = Field(sa_type=sa.BigInteger)
+    data: dict[str, Any] = Field(sa_column=sa.Column(pg.JSONB, nullable=False, server_default="{}"))
+    due_at: datetime = _utc(index=True)
+    ends_at: datetime = _utc()
 
 
 class Broadcast(SQLModel, table=True):

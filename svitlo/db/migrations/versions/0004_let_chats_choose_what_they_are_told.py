@@ -66,6 +66,47 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
         sa.PrimaryKeyConstraint("instance", name=op.f("pk_notifier_workers")),
     )
+    _conversations()
+
+
+def _conversations() -> None:
+    op.create_table(
+        "invitations",
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("role", sa.String(length=8), nullable=False),
+        sa.Column("site_id", sa.Integer(), nullable=True),
+        sa.Column("made_by", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("role IN ('owner', 'admin', 'viewer')", name=op.f("ck_invitations_role")),
+        sa.ForeignKeyConstraint(
+            ["site_id"], ["sites.id"], name=op.f("fk_invitations_site_id_sites"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_invitations")),
+    )
+    op.create_table(
+        "conversations",
+        sa.Column("chat", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("data", postgresql.JSONB(), server_default="{}", nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["chat"], ["chats.id"], name=op.f("fk_conversations_chat_chats"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("chat", name=op.f("pk_conversations")),
+    )
+    op.create_table(
+        "chores",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("chat", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.BigInteger(), nullable=False),
+        sa.Column("data", postgresql.JSONB(), server_default="{}", nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["chat"], ["chats.id"], name=op.f("fk_chores_chat_chats"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_chores")),
+    )
+    op.create_index(op.f("ix_chores_chat"), "chores", ["chat"])
+    op.create_index(op.f("ix_chores_due_at"), "chores", ["due_at"])
 
 
 def _chats_and_subscriptions() -> None:
@@ -104,14 +145,21 @@ def _deliveries() -> None:
     op.add_column("deliveries", sa.Column("silent", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("deliveries", sa.Column("merged_into", sa.BigInteger(), nullable=True))
     op.create_unique_constraint("uq_deliveries_chat_dedupe_key", "deliveries", ["chat", "dedupe_key"])
+    op.create_index(
+        "ix_deliveries_broadcast",
+        "deliveries",
+        ["dedupe_key", "state"],
+        postgresql_where=sa.text("kind = 'broadcast'"),
+    )
 
 
 def downgrade() -> None:
     """Take back. What only the new tables and columns could say is lost; one row of a chat is kept for its topics."""
-    for table in ("notifier_workers", "broadcasts", "people", "pins"):
+    for table in ("chores", "conversations", "invitations", "notifier_workers", "broadcasts", "people", "pins"):
         op.drop_table(table)
     op.execute("DELETE FROM deliveries WHERE event_seq IS NULL")
     op.execute("UPDATE deliveries SET state = 'dropped' WHERE state = 'merged'")
+    op.drop_index("ix_deliveries_broadcast", "deliveries")
     op.drop_constraint("uq_deliveries_chat_dedupe_key", "deliveries")
     for column in ("merged_into", "silent", "dedupe_key", "payload", "kind"):
         op.drop_column("deliveries", column)
