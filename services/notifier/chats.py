@@ -26,10 +26,14 @@ FROM power_events e
 WHERE e.seq = d.event_seq AND e.site_id = :site AND d.chat = :chat AND d.state = 'pending'
 """)
 
-_MEET = text("""
-INSERT INTO chats (platform, chat_id, language) VALUES (:platform, :chat_id, :language)
-ON CONFLICT (platform, chat_id, topic_id) DO UPDATE SET chat_id = excluded.chat_id
-RETURNING id, chat_id, language, active
+_CHAT = "id, chat_id, topic_id, kind, language, timezone, muted_until, active"
+
+_MEET = text(f"""
+INSERT INTO chats (platform, chat_id, topic_id, kind, title, language)
+VALUES (:platform, :chat_id, :topic_id, coalesce(CAST(:kind AS text), 'private'), :title, :language)
+ON CONFLICT (platform, chat_id, topic_id) DO UPDATE
+SET kind = coalesce(CAST(:kind AS text), chats.kind), title = coalesce(excluded.title, chats.title)
+RETURNING {_CHAT}
 """)
 
 _DEACTIVATE = text("UPDATE chats SET active = false, inactive_reason = :reason WHERE id = :chat")
@@ -38,12 +42,13 @@ _ACTIVATE = text("UPDATE chats SET active = true, inactive_reason = NULL WHERE i
 
 _MERGE = (
     text("""
-INSERT INTO subscriptions (chat, site_id) SELECT :into, site_id FROM subscriptions WHERE chat = :chat
-ON CONFLICT DO NOTHING
+UPDATE subscriptions s SET chat = :into WHERE s.chat = :chat
+  AND NOT EXISTS (SELECT 1 FROM subscriptions o WHERE o.chat = :into AND o.site_id = s.site_id)
 """),
     text("""
 UPDATE deliveries d SET chat = :into, claimed_until = NULL WHERE d.chat = :chat
-  AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.chat = :into AND o.event_seq = d.event_seq)
+  AND NOT EXISTS (SELECT 1 FROM deliveries o
+    WHERE o.chat = :into AND (o.event_seq = d.event_seq OR o.dedupe_key = d.dedupe_key))
 """),
     text("DELETE FROM chats WHERE id = :chat"),
     text("UPDATE chats SET active = true, inactive_reason = NULL WHERE id = :into"),
@@ -84,12 +89,17 @@ WHERE s.id = ANY(CAST(:sites AS int[])) ORDER BY s.name, s.id
 
 @dataclass(frozen=True)
 class Chat:
-    """A chat we know: our key, the platform's id, its language, whether it can be reached."""
+    """A chat we know: our key, the platform's id and topic, its language and time zone (None: the installation's),
+    until when it wants no alerts at all, and whether it can be reached."""
 
     id: int
     chat_id: int
     language: str
     active: bool
+    topic_id: int = 0
+    kind: str = "private"
+    timezone: str | None = None
+    muted_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -103,12 +113,28 @@ class Place:
     followed: bool = False
 
 
-async def meet(session: AsyncSession, platform: str, chat_id: int, language: str) -> Chat:
-    """The chat with this id, made if it is new, and active: whoever speaks to us can be reached.
+async def meet(
+    session: AsyncSession,
+    platform: str,
+    chat_id: int,
+    language: str,
+    *,
+    topic_id: int = 0,
+    kind: str | None = None,
+    title: str | None = None,
+) -> Chat:
+    """The chat (or topic) with this id, made if it is new, and active: whoever speaks to us can be reached.
 
-    What was owed while the chat was unreachable stays unsaid.
+    What was owed while the chat was unreachable stays unsaid. `title` is for groups and channels, never a person's name.
     """
-    values = {"platform": platform, "chat_id": chat_id, "language": language}
+    values = {
+        "platform": platform,
+        "chat_id": chat_id,
+        "topic_id": topic_id,
+        "kind": kind,
+        "title": title[:200] if title else None,
+        "language": language,
+    }
     chat = Chat(**(await session.execute(_MEET, values)).mappings().one())
     if not chat.active:
         await session.execute(_DROP, {"chat": chat.id, "error": "the chat was inactive"})
@@ -119,9 +145,7 @@ async def meet(session: AsyncSession, platform: str, chat_id: int, language: str
 async def open_console(session: AsyncSession, language: str) -> None:
     """Let the console have every alert, in `language`."""
     chat = await meet(session, CONSOLE, 0, language)
-    await session.execute(
-        text("UPDATE chats SET language = :language WHERE id = :chat"), {"language": language, "chat": chat.id}
-    )
+    await set_language(session, chat.id, language)
 
 
 async def close_console(session: AsyncSession, reason: str) -> None:
@@ -141,9 +165,10 @@ async def move_chat(session: AsyncSession, chat: int, chat_id: int) -> None:
     """Rewrite a chat's id; if that id is a chat already, everything moves there."""
     # Locked, so that nothing new is owed to the old row between the move and its end.
     rows = await session.execute(
-        text(
-            "SELECT id FROM chats WHERE id = :chat OR (platform = :platform AND chat_id = :to) ORDER BY id FOR UPDATE"
-        ),
+        text("""
+SELECT id FROM chats WHERE id = :chat OR (platform = :platform AND chat_id = :to
+  AND topic_id = (SELECT topic_id FROM chats WHERE id = :chat)) ORDER BY id FOR UPDATE
+"""),
         {"chat": chat, "platform": TELEGRAM, "to": chat_id},
     )
     others = [row.id for row in rows if row.id != chat]
@@ -157,14 +182,40 @@ async def move_chat(session: AsyncSession, chat: int, chat_id: int) -> None:
         await session.execute(statement, {"into": others[0], "chat": chat})
 
 
-async def find_chat(session: AsyncSession, platform: str, chat_id: int) -> int | None:
+async def find_chat(session: AsyncSession, platform: str, chat_id: int, topic_id: int = 0) -> int | None:
     """Our key of a chat, if we know it."""
-    values = {"platform": platform, "chat_id": chat_id}
-    found = await session.execute(
-        text("SELECT id FROM chats WHERE platform = :platform AND chat_id = :chat_id"), values
+    keys = await session.execute(
+        text("SELECT id FROM chats WHERE platform = :platform AND chat_id = :chat_id AND topic_id = :topic_id"),
+        {"platform": platform, "chat_id": chat_id, "topic_id": topic_id},
     )
-    key: int | None = found.scalar_one_or_none()
+    key: int | None = keys.scalar_one_or_none()
     return key
+
+
+async def chat_keys(session: AsyncSession, platform: str, chat_id: int) -> list[int]:
+    """Our keys of a chat and of all its topics."""
+    keys = await session.execute(
+        text("SELECT id FROM chats WHERE platform = :platform AND chat_id = :chat_id ORDER BY id"),
+        {"platform": platform, "chat_id": chat_id},
+    )
+    return list(keys.scalars())
+
+
+async def set_language(session: AsyncSession, chat: int, language: str) -> None:
+    """Speak this language to a chat from now on."""
+    await session.execute(
+        text("UPDATE chats SET language = :language WHERE id = :chat"), {"language": language, "chat": chat}
+    )
+
+
+async def set_timezone(session: AsyncSession, chat: int, zone: str | None) -> None:
+    """Let a chat's clock be that of an IANA zone; None: the installation's."""
+    await session.execute(text("UPDATE chats SET timezone = :zone WHERE id = :chat"), {"zone": zone, "chat": chat})
+
+
+async def mute_chat(session: AsyncSession, chat: int, until: datetime | None) -> None:
+    """Tell a chat nothing until then; None: tell it everything again."""
+    await session.execute(text("UPDATE chats SET muted_until = :until WHERE id = :chat"), {"until": until, "chat": chat})
 
 
 async def find_site(
