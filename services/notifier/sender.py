@@ -16,12 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import chats, store
 from services.notifier.channels.base import (
+    Address,
     Channel,
     ChannelClosedError,
     ChatGoneError,
     ChatMovedError,
     FloodError,
     MessageRefusedError,
+    Said,
     TryLaterError,
 )
 from services.notifier.pacing import Pace, Retries
@@ -156,7 +158,9 @@ class Sender:
         said = alert_text(delivery.alert, reader)
         try:
             async with asyncio.timeout(self._patience.call_s):
-                message_id = await self._channel.send(delivery.chat_id, said, delivery.alert.kind)
+                message_id = await self._channel.send(
+                    Address(chat_id=delivery.chat_id), Said(text=said), delivery.alert.kind
+                )
         except TimeoutError:
             return self._later(delivery, f"no answer within {self._patience.call_s:g} s")
         except FloodError as error:

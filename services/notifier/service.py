@@ -70,14 +70,14 @@ def _outlets(settings: Settings, database: Database, closing: AsyncExitStack) ->
         channel = ConsoleChannel()
     else:
         # Imported here because aiogram takes seconds and 165 MB, and the console needs none of it.
-        from services.notifier.bot.commands import Commands
+        from services.notifier.bot.context import Context
         from services.notifier.bot.poller import Poller
         from services.notifier.channels.telegram import TelegramChannel
 
         token = settings.telegram_token.get_secret_value()
         channel = TelegramChannel(token, settings.telegram_api_url)
-        commands = Commands(database, language=settings.language, zone=zone)
-        poller = Poller(token, commands, pace, language=settings.language, api_url=settings.telegram_api_url)
+        context = Context(database=database, language=settings.language, zone=zone)
+        poller = Poller(token, context, pace, api_url=settings.telegram_api_url)
         closing.push_async_callback(poller.close)
         works["commands"] = poller.run
     closing.push_async_callback(channel.close)

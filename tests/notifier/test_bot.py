@@ -13,7 +13,7 @@ from aiogram.exceptions import TelegramRetryAfter
 from aiogram.methods import SendMessage
 
 from services.notifier.bot.answers import Answers
-from services.notifier.bot.commands import Commands
+from services.notifier.bot.context import Context
 from services.notifier.bot.keyboards import Board, Press
 from services.notifier.bot.poller import Poller
 from services.notifier.pacing import TELEGRAM, Pace
@@ -26,12 +26,11 @@ from tests.support.telegram import BOT_NAME, FakeTelegram
 @contextlib.asynccontextmanager
 async def talking(database: Database, telegram: FakeTelegram, token: str | None = None) -> AsyncIterator[Poller]:
     """The bot at work."""
-    commands = Commands(database, language="uk", zone=KYIV)
+    context = Context(database=database, language="uk", zone=KYIV)
     poller = Poller(
         token or telegram.token,
-        commands,
+        context,
         Pace(TELEGRAM),
-        language="uk",
         api_url=telegram.url,
         timeout_s=2.0,
         poll_s=5,

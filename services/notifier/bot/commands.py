@@ -14,6 +14,7 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated, ErrorEvent, Message,
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import chats
+from services.notifier.bot.context import Context
 from services.notifier.bot.keyboards import Board, Press, board_of
 from services.notifier.chats import TELEGRAM, Chat, Place
 from services.notifier.texts import Words, language_of, words
@@ -28,6 +29,11 @@ COMMANDS = ("subscribe", "unsubscribe", "status", "help")
 GONE = (ChatMemberStatus.KICKED, ChatMemberStatus.LEFT)
 
 _TITLES = {Board.FOLLOW: ("follow-which", "follow-none"), Board.LEAVE: ("leave-which", "leave-none")}
+
+
+def make(context: Context) -> Router:
+    """A router of these handlers."""
+    return Commands(context.database, language=context.language, zone=context.zone, clock=context.clock).router()
 
 
 class Commands:

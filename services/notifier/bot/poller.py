@@ -13,7 +13,8 @@ from aiogram.exceptions import AiogramError
 from aiogram.types import BotCommand, Update
 
 from services.notifier.bot.answers import Answers
-from services.notifier.bot.commands import COMMANDS, Commands
+from services.notifier.bot.context import Context
+from services.notifier.bot.routers import menu, routers
 from services.notifier.bot.throttle import Throttle
 from services.notifier.channels.base import ChannelClosedError
 from services.notifier.channels.telegram import TIMEOUT_S, make_bot, translate
@@ -30,17 +31,16 @@ class Poller:
     def __init__(
         self,
         token: str,
-        commands: Commands,
+        context: Context,
         pace: Pace,
         *,
-        language: str,
         api_url: str | None = None,
         timeout_s: float = TIMEOUT_S,
         poll_s: int = 25,
         closed_s: float = 60.0,
     ) -> None:
         self._token = token
-        self._language = language
+        self._context = context
         self._poll_s = poll_s
         self._timeout_s = timeout_s
         self._closed_s = closed_s
@@ -50,7 +50,7 @@ class Poller:
         throttle = Throttle()
         self._dispatcher.message.outer_middleware(throttle)
         self._dispatcher.callback_query.outer_middleware(throttle)
-        self._dispatcher.include_router(commands.router())
+        self._dispatcher.include_routers(*routers(context))
         self._offset: int | None = None
         self._introduced = False
 
@@ -83,10 +83,11 @@ class Poller:
     async def _introduce(self) -> None:
         """Tell Telegram that we poll, and the menu of commands in each language (the default for all others)."""
         async with asyncio.timeout(3 * self._timeout_s):
+            self._context.bot_name = (await self._bot.me()).username or ""
             await self._bot.delete_webhook()
             for language in LANGUAGES:
                 await self._bot.set_my_commands(_menu(language), language_code=language)
-            await self._bot.set_my_commands(_menu(self._language))
+            await self._bot.set_my_commands(_menu(self._context.language))
         self._introduced = True
 
     async def _fetch(self) -> list[Update]:
@@ -121,7 +122,7 @@ class Poller:
 
 def _menu(language: str) -> list[BotCommand]:
     spoken = words(language)
-    return [BotCommand(command=name, description=spoken.say(f"command-{name}")) for name in COMMANDS]
+    return [BotCommand(command=name, description=spoken.say(f"command-{name}")) for name in menu()]
 
 
 def _chat_of(update: Update) -> int:

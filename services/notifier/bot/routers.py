@@ -1,0 +1,36 @@
+"""Which routers the bot has, in the order in which they are asked."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aiogram import Router
+
+from services.notifier.bot import commands
+from services.notifier.bot.context import Context
+
+
+class Concern(Protocol):
+    """A module of the bot: the commands it puts into the menu (`command-<name>` describe them), and its handlers."""
+
+    @property
+    def COMMANDS(self) -> tuple[str, ...]:  # noqa: N802 - a constant of the module
+        ...
+
+    def make(self, context: Context) -> Router:
+        """A router of its handlers."""
+        ...
+
+
+CONCERNS: tuple[Concern, ...] = (commands,)
+
+
+def menu() -> tuple[str, ...]:
+    """The commands people are offered, in order; `help` closes the list."""
+    names = [name for concern in CONCERNS for name in concern.COMMANDS if name != "help"]
+    return (*names, "help")
+
+
+def routers(context: Context) -> list[Router]:
+    """One router a concern."""
+    return [concern.make(context) for concern in CONCERNS]
