@@ -26,14 +26,12 @@ FROM power_events e
 WHERE e.seq = d.event_seq AND e.site_id = :site AND d.chat = :chat AND d.state = 'pending'
 """)
 
-_CHAT = "id, chat_id, topic_id, kind, language, timezone, muted_until, active"
-
-_MEET = text(f"""
+_MEET = text("""
 INSERT INTO chats (platform, chat_id, topic_id, kind, title, language)
 VALUES (:platform, :chat_id, :topic_id, coalesce(CAST(:kind AS text), 'private'), :title, :language)
 ON CONFLICT (platform, chat_id, topic_id) DO UPDATE
 SET kind = coalesce(CAST(:kind AS text), chats.kind), title = coalesce(excluded.title, chats.title)
-RETURNING {_CHAT}
+RETURNING id, chat_id, topic_id, kind, language, timezone, muted_until, active
 """)
 
 _DEACTIVATE = text("UPDATE chats SET active = false, inactive_reason = :reason WHERE id = :chat")
@@ -125,7 +123,7 @@ async def meet(
 ) -> Chat:
     """The chat (or topic) with this id, made if it is new, and active: whoever speaks to us can be reached.
 
-    What was owed while the chat was unreachable stays unsaid. `title` is for groups and channels, never a person's name.
+    What was owed while the chat was unreachable stays unsaid. A `title` is that of a group, never a person's name.
     """
     values = {
         "platform": platform,
@@ -215,7 +213,9 @@ async def set_timezone(session: AsyncSession, chat: int, zone: str | None) -> No
 
 async def mute_chat(session: AsyncSession, chat: int, until: datetime | None) -> None:
     """Tell a chat nothing until then; None: tell it everything again."""
-    await session.execute(text("UPDATE chats SET muted_until = :until WHERE id = :chat"), {"until": until, "chat": chat})
+    await session.execute(
+        text("UPDATE chats SET muted_until = :until WHERE id = :chat"), {"until": until, "chat": chat}
+    )
 
 
 async def find_site(
