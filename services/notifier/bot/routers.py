@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiogram import Router
 
-from services.notifier.bot import commands
+from services.notifier.bot import finding
 from services.notifier.bot.context import Context
 
 
@@ -15,6 +15,7 @@ class Concern(Protocol):
 
     @property
     def COMMANDS(self) -> tuple[str, ...]:  # noqa: N802 - a constant of the module
+        """Its commands for the menu."""
         ...
 
     def make(self, context: Context) -> Router:
@@ -22,7 +23,7 @@ class Concern(Protocol):
         ...
 
 
-CONCERNS: tuple[Concern, ...] = (commands,)
+CONCERNS: tuple[Concern, ...] = (finding,)
 
 
 def menu() -> tuple[str, ...]:
