@@ -1,116 +1,119 @@
-"""What the bot understands: commands, buttons, and being let in or thrown out of a chat."""
+"""Finding a place and following it: links, the tree of public places, the chat's own list. And how places stand."""
 
 from __future__ import annotations
-
-import html
-from collections.abc import Callable
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from aiogram import F, Router
 from aiogram.enums import ChatMemberStatus
 from aiogram.filters import Command, CommandObject, CommandStart, ExceptionTypeFilter
 from aiogram.types import CallbackQuery, ChatMemberUpdated, ErrorEvent, Message, User
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import chats
 from services.notifier.bot.context import Context
-from services.notifier.bot.keyboards import Board, Press, board_of
-from services.notifier.chats import TELEGRAM, Chat, Place
+from services.notifier.bot.following import follow_place, list_places
+from services.notifier.bot.keyboards import Act, Press, after_board, tree_board
+from services.notifier.bot.meeting import is_private, meet, reader_of, show
+from services.notifier.bot.permission import Permission
+from services.notifier.chats import TELEGRAM
+from services.notifier.chats_tree import public_tree
 from services.notifier.texts import Words, language_of, words
-from services.notifier.views import Reader, status_text
-from svitlo.clock import utc_now
-from svitlo.db.session import Database
+from services.notifier.views import status_text
+from services.notifier.views.finding import branch_text, hello_text
 from svitlo.errors import DatabaseUnavailableError
 
-COMMANDS = ("subscribe", "unsubscribe", "status", "help")
+COMMANDS = ("places", "status", "start", "help")
 """The menu, in order; `command-<name>` are the descriptions."""
 
 GONE = (ChatMemberStatus.KICKED, ChatMemberStatus.LEFT)
 
-_TITLES = {Board.FOLLOW: ("follow-which", "follow-none"), Board.LEAVE: ("leave-which", "leave-none")}
-
 
 def make(context: Context) -> Router:
     """A router of these handlers."""
-    return Commands(context.database, language=context.language, zone=context.zone, clock=context.clock).router()
+    return Finding(context).router()
 
 
-class Commands:
+class Finding:
     """The handlers; each change of theirs is one transaction, committed before the answer."""
 
-    def __init__(
-        self, database: Database, *, language: str, zone: ZoneInfo, clock: Callable[[], datetime] = utc_now
-    ) -> None:
-        self._database = database
-        self._language = language
-        self._zone = zone
-        self._clock = clock
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._database = context.database
+        self._permission = Permission()
 
     def router(self) -> Router:
         """A router of these handlers."""
-        router = Router(name="commands")
+        router = Router(name="finding")
         router.message.register(self.start, CommandStart())
         router.message.register(self.subscribe, Command("subscribe"))
         router.message.register(self.unsubscribe, Command("unsubscribe"))
+        router.message.register(self.places, Command("places"))
         router.message.register(self.status, Command("status"))
         router.message.register(self.help, Command("help"))
         router.message.register(self.moved, F.migrate_to_chat_id)
-        router.callback_query.register(self.press, Press.filter())
+        router.callback_query.register(self.open, Press.filter(F.act == Act.OPEN))
+        router.callback_query.register(self.follow, Press.filter(F.act == Act.FOLLOW))
+        router.callback_query.register(self.list, Press.filter(F.act == Act.LIST))
         router.my_chat_member.register(self.membership)
         router.error.register(self.database_away, ExceptionTypeFilter(DatabaseUnavailableError))
         return router
 
     async def start(self, message: Message, command: CommandObject) -> None:
         """`/start`, `/start s_<slug>` (a public site), `/start i_<invite>` (any site)."""
-        kind, _, word = (command.args or "").partition("_")
+        kind, _, word = (command.args or "").strip().partition("_")
+        if word and kind in ("s", "i"):
+            await self._follow_named(message, slug=word if kind == "s" else None, invite=word if kind == "i" else None)
+            return
         async with self._database.transaction() as session:
-            chat = await self._meet(session, message)
-            if word and kind in ("s", "i"):
-                text = await self._follow(session, chat, slug=word if kind == "s" else None, invite=word)
-                places: list[Place] = []
-            else:
-                places = await chats.public_sites(session, chat.id)
-                text = words(chat.language).say("hello" if places else "hello-empty")
-        await message.answer(text, reply_markup=board_of(Board.FOLLOW, places, 0, words(chat.language)))
+            chat = await meet(session, self._context, message, message.from_user)
+            tree = await public_tree(session, chat.id)
+        reader = reader_of(self._context, chat)
+        text = hello_text(reader, tree, typing=is_private(message))
+        await message.answer(text, reply_markup=tree_board(tree, None, 0, reader.words))
 
     async def subscribe(self, message: Message, command: CommandObject) -> None:
-        """`/subscribe`, `/subscribe <slug>`, `/subscribe <invite>`."""
-        async with self._database.transaction() as session:
-            chat = await self._meet(session, message)
-            word = (command.args or "").strip()
-            text = await self._follow(session, chat, slug=word.lower(), invite=word) if word else ""
-            places = [] if word else await chats.public_sites(session, chat.id)
-        await self._answer_board(message, Board.FOLLOW, text, places, words(chat.language))
+        """`/subscribe <slug or invite>`; alone it is `/places`."""
+        word = (command.args or "").strip()
+        if word:
+            await self._follow_named(message, slug=word.lower(), invite=word)
+        else:
+            await self.places(message)
 
     async def unsubscribe(self, message: Message, command: CommandObject) -> None:
-        """`/unsubscribe`, `/unsubscribe <slug>`."""
+        """`/unsubscribe <slug>`; alone it is `/places`."""
         word = (command.args or "").strip().lower()
+        if not word:
+            await self.places(message)
+            return
+        allowed = await self._permission.of(message)
         async with self._database.transaction() as session:
-            chat = await self._meet(session, message)
-            say = words(chat.language).say
-            places = await chats.followed_sites(session, chat.id)
-            text = ""
-            if word:
-                place = next((place for place in places if place.slug == word), None)
-                if place is not None:
+            chat = await meet(session, self._context, message, message.from_user)
+            reader = reader_of(self._context, chat)
+            if not allowed:
+                text = reader.words.say("admins-only")
+            else:
+                followed = await chats.followed_sites(session, chat.id)
+                place = next((place for place in followed if place.slug == word), None)
+                if place is None:
+                    text = reader.words.say("not-followed")
+                else:
                     await chats.unsubscribe(session, chat.id, place.id)
-                text = say("left", place=html.escape(place.name, quote=False)) if place else say("not-followed")
-        await self._answer_board(message, Board.LEAVE, text, places, words(chat.language))
+                    text = reader.words.say("left", place=reader.escape(place.name))
+        await message.answer(text)
+
+    async def places(self, message: Message) -> None:
+        """`/places`: what the chat follows; each opens its settings."""
+        async with self._database.transaction() as session:
+            chat = await meet(session, self._context, message, message.from_user)
+            text, markup = await list_places(session, chat, 0, reader_of(self._context, chat))
+        await message.answer(text, reply_markup=markup)
 
     async def status(self, message: Message) -> None:
         """`/status`: the sites the chat follows, or else the public ones."""
         async with self._database.transaction() as session:
-            chat = await self._meet(session, message)
+            chat = await meet(session, self._context, message, message.from_user)
             followed = await chats.followed_sites(session, chat.id)
             places = followed or await chats.public_sites(session, chat.id)
             sites = await chats.statuses(session, [place.id for place in places])
-        reader = Reader(
-            words=words(chat.language),
-            zone=self._zone,
-            now=self._clock(),
-            escape=lambda text: html.escape(text, quote=False),
-        )
+        reader = reader_of(self._context, chat)
         if not sites:
             await message.answer(reader.words.say("status-none"))
             return
@@ -120,94 +123,94 @@ class Commands:
     async def help(self, message: Message) -> None:
         """`/help`."""
         async with self._database.transaction() as session:
-            chat = await self._meet(session, message)
-        await message.answer(words(chat.language).say("help"))
+            chat = await meet(session, self._context, message, message.from_user)
+        key = "help" if is_private(message) else "help-group"
+        await message.answer(words(chat.language).say(key))
 
-    async def press(self, query: CallbackQuery, callback_data: Press) -> None:
-        """A button of a board: follow or leave the place, and show the board as it is then."""
-        if query.message is None:
-            await query.answer()
+    async def open(self, query: CallbackQuery, callback_data: Press) -> None:
+        """A button of the tree: show what lies there."""
+        if not isinstance(query.message, Message):
+            await query.answer(self._words(query.from_user).say("stale"))
             return
-        board, notice = callback_data.board, ""
         async with self._database.transaction() as session:
-            chat = await chats.meet(session, TELEGRAM, query.message.chat.id, self._language_of(query.from_user))
-            if callback_data.site and board is Board.FOLLOW:
-                notice = await self._follow(session, chat, site_id=callback_data.site, escape=str)
-            elif callback_data.site:
-                notice = await self._leave(session, chat, callback_data.site)
-            listed = chats.public_sites if board is Board.FOLLOW else chats.followed_sites
-            places = await listed(session, chat.id)
-        spoken = words(chat.language)
-        await query.answer(notice[:200] or None)
-        if isinstance(query.message, Message):
-            markup = board_of(board, places, callback_data.page, spoken)
-            title, empty = _TITLES[board]
-            await query.message.edit_text(spoken.say(title if places else empty), reply_markup=markup)
+            chat = await meet(session, self._context, query.message, query.from_user)
+            tree = await public_tree(session, chat.id)
+            spot = tree.get(callback_data.site)
+            sites = await chats.statuses(session, [spot.id]) if spot else []
+        reader = reader_of(self._context, chat)
+        notice = reader.words.say("follow-gone") if callback_data.site and spot is None else ""
+        typing = is_private(query.message)
+        if len(tree):
+            text = branch_text(tree.path(spot) if spot else (), sites[0] if sites else None, reader, typing=typing)
+        else:
+            text = hello_text(reader, tree, typing=typing)
+        await show(query, text, tree_board(tree, spot, callback_data.page, reader.words), notice)
+
+    async def follow(self, query: CallbackQuery, callback_data: Press) -> None:
+        """A button of a place: follow it, and tell how it stands."""
+        if not isinstance(query.message, Message):
+            await query.answer(self._words(query.from_user).say("stale"))
+            return
+        allowed = await self._permission.of(query)
+        async with self._database.transaction() as session:
+            chat = await meet(session, self._context, query.message, query.from_user)
+            reader = reader_of(self._context, chat)
+            place = await chats.find_site(session, site_id=callback_data.site) if allowed else None
+            text = await follow_place(session, chat, place, reader) if place else ""
+        if place is None:
+            key = "follow-gone" if allowed else "admins-only"
+            await query.answer(reader.words.say(key), show_alert=True)
+            return
+        await show(query, text, after_board(place.id, reader.words))
+
+    async def list(self, query: CallbackQuery, callback_data: Press) -> None:
+        """Another page of the chat's own places."""
+        if not isinstance(query.message, Message):
+            await query.answer(self._words(query.from_user).say("stale"))
+            return
+        async with self._database.transaction() as session:
+            chat = await meet(session, self._context, query.message, query.from_user)
+            text, markup = await list_places(session, chat, callback_data.page, reader_of(self._context, chat))
+        await show(query, text, markup)
 
     async def membership(self, event: ChatMemberUpdated) -> None:
-        """Blocked or thrown out: nothing more goes there. Let in (again): the chat is active."""
+        """Blocked or thrown out: nothing more goes there, nor to its topics. Let in (again): the chat is active."""
+        language = language_of(event.from_user.language_code, self._context.language)
         async with self._database.transaction() as session:
             if event.new_chat_member.status not in GONE:
-                await chats.meet(session, TELEGRAM, event.chat.id, self._language_of(event.from_user))
+                await chats.meet(
+                    session, TELEGRAM, event.chat.id, language, kind=event.chat.type, title=event.chat.title
+                )
                 return
-            chat = await chats.find_chat(session, TELEGRAM, event.chat.id)
-            if chat is not None:
+            for chat in await chats.chat_keys(session, TELEGRAM, event.chat.id):
                 await chats.close_chat(session, chat, f"the bot is {event.new_chat_member.status} there")
 
     async def moved(self, message: Message) -> None:
         """A group became a supergroup, which has another id."""
         async with self._database.transaction() as session:
-            chat = await chats.find_chat(session, TELEGRAM, message.chat.id)
-            if chat is not None and message.migrate_to_chat_id is not None:
-                await chats.move_chat(session, chat, message.migrate_to_chat_id)
+            if message.migrate_to_chat_id is not None:
+                for chat in await chats.chat_keys(session, TELEGRAM, message.chat.id):
+                    await chats.move_chat(session, chat, message.migrate_to_chat_id)
 
     async def database_away(self, event: ErrorEvent) -> None:
         """Say that it is us, not them."""
         if event.update.message is not None:
-            spoken = words(self._language_of(event.update.message.from_user))
-            await event.update.message.answer(spoken.say("later"))
+            await event.update.message.answer(self._words(event.update.message.from_user).say("later"))
         elif event.update.callback_query is not None:
             query = event.update.callback_query
-            await query.answer(words(self._language_of(query.from_user)).say("later"))
+            await query.answer(self._words(query.from_user).say("later"))
 
-    async def _meet(self, session: AsyncSession, message: Message) -> Chat:
-        return await chats.meet(session, TELEGRAM, message.chat.id, self._language_of(message.from_user))
+    async def _follow_named(self, message: Message, *, slug: str | None, invite: str | None) -> None:
+        allowed = await self._permission.of(message)
+        async with self._database.transaction() as session:
+            chat = await meet(session, self._context, message, message.from_user)
+            reader = reader_of(self._context, chat)
+            place = await chats.find_site(session, slug=slug, invite=invite) if allowed else None
+            if place is not None:
+                text = await follow_place(session, chat, place, reader)
+            else:
+                text = reader.words.say("not-found" if allowed else "admins-only")
+        await message.answer(text, reply_markup=after_board(place.id, reader.words) if place else None)
 
-    async def _follow(
-        self,
-        session: AsyncSession,
-        chat: Chat,
-        *,
-        slug: str | None = None,
-        invite: str | None = None,
-        site_id: int | None = None,
-        escape: Callable[[str], str] = lambda text: html.escape(text, quote=False),
-    ) -> str:
-        """Subscribe the chat to what was named; returns what to say."""
-        say = words(chat.language).say
-        place = await chats.find_site(session, slug=slug, invite=invite, site_id=site_id)
-        if place is None:
-            return say("not-found")
-        new = await chats.subscribe(session, chat.id, place.id)
-        return say("followed" if new else "followed-already", place=escape(place.name))
-
-    async def _leave(self, session: AsyncSession, chat: Chat, site_id: int) -> str:
-        say = words(chat.language).say
-        followed = await chats.followed_sites(session, chat.id)
-        place = next((place for place in followed if place.id == site_id), None)
-        if place is None:
-            return say("not-followed")
-        await chats.unsubscribe(session, chat.id, place.id)
-        return say("left", place=place.name)
-
-    async def _answer_board(
-        self, message: Message, board: Board, text: str, places: list[Place], spoken: Words
-    ) -> None:
-        if text:
-            await message.answer(text)
-            return
-        title, empty = _TITLES[board]
-        await message.answer(spoken.say(title if places else empty), reply_markup=board_of(board, places, 0, spoken))
-
-    def _language_of(self, user: User | None) -> str:
-        return language_of(user.language_code if user else None, self._language)
+    def _words(self, user: User | None) -> Words:
+        return words(language_of(user.language_code if user else None, self._context.language))

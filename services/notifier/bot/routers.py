@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiogram import Router
 
-from services.notifier.bot import finding
+from services.notifier.bot import finding, search
 from services.notifier.bot.context import Context
 
 
@@ -33,5 +33,5 @@ def menu() -> tuple[str, ...]:
 
 
 def routers(context: Context) -> list[Router]:
-    """One router a concern."""
-    return [concern.make(context) for concern in CONCERNS]
+    """One router a concern; the last one answers what none of them understood."""
+    return [concern.make(context) for concern in (*CONCERNS, search)]
