@@ -14,6 +14,13 @@ class Rate:
     limit: int
     period_s: float
 
+    def shared(self, count: int) -> Rate:
+        """The part of one of `count` senders who together keep within this rate, in any second too."""
+        if count <= 1:
+            return self
+        each = self.limit / self.period_s / count
+        return Rate(int(each), 1.0) if each >= 1 else Rate(1, 1 / each)
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -35,18 +42,20 @@ class Window:
     """The moments of the latest messages, as many as a rate allows in its period."""
 
     def __init__(self, rate: Rate) -> None:
-        self._rate = rate
+        self.rate = rate
         self._taken: deque[float] = deque()
 
     def room(self, now: float) -> int:
         """How many messages may go out now."""
-        while self._taken and self._taken[0] <= now - self._rate.period_s:
+        while self._taken and self._taken[0] <= now - self.rate.period_s:
             self._taken.popleft()
-        return self._rate.limit - len(self._taken)
+        return self.rate.limit - len(self._taken)
 
     def wait(self, now: float) -> float:
         """Seconds until there is room; 0 if there is."""
-        return 0.0 if self.room(now) > 0 else self._taken[0] + self._rate.period_s - now
+        if (room := self.room(now)) > 0:
+            return 0.0
+        return self._taken[-room] + self.rate.period_s - now
 
     def take(self, now: float) -> None:
         """Note a message."""
@@ -54,7 +63,7 @@ class Window:
 
     def unused(self, now: float) -> bool:
         """Whether nothing was sent within the period."""
-        return self.room(now) == self._rate.limit
+        return self.room(now) == self.rate.limit
 
 
 class Pace:
@@ -63,8 +72,15 @@ class Pace:
     def __init__(self, rates: Rates) -> None:
         self._rates = rates
         self._overall = Window(rates.overall)
+        self._count = 1
         self._chats: dict[int, Window] = {}
         self._flood_until = 0.0
+
+    def share(self, count: int) -> None:
+        """From now on this is one of `count` senders."""
+        if count != self._count:
+            self._count = count
+            self._overall.rate = self._rates.overall.shared(count)
 
     def flood(self, now: float, wait_s: float) -> None:
         """Send nothing at all for `wait_s`."""

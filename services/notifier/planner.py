@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
-from services.notifier import store
+from sqlalchemy import text
+
+from services.notifier import owing
 from services.notifier.news import is_news
 from svitlo.db import log as event_log
 from svitlo.db.session import Database
 
 CONSUMER = "notifier"
+UTC = ZoneInfo("UTC")
+
+_TAKE_TURNS = text("SELECT pg_advisory_xact_lock(:key)")
 
 
 class Planner:
@@ -22,12 +28,14 @@ class Planner:
         database: Database,
         on_planned: Callable[[], None],
         *,
+        zone: ZoneInfo = UTC,
         poll_s: float = 2.0,
         recheck_s: float = 0.05,
         batch: int = 200,
     ) -> None:
         self._database = database
         self._on_planned = on_planned
+        self._zone = zone
         self._poll_s = poll_s
         self._recheck_s = recheck_s
         self._batch = batch
@@ -51,14 +59,17 @@ class Planner:
     async def plan_batch(self) -> bool:
         """Turn the next events into deliveries and move on, in one transaction; False if there are none.
 
-        The first time ever this begins at the end of the log: nobody is told old news.
+        Several processes take turns. The first time ever this begins at the end of the log: nobody is told old news.
         """
         async with self._database.transaction() as session:
+            await session.execute(_TAKE_TURNS, {"key": owing.PLAN_LOCK})
             after = await event_log.offset(session, CONSUMER, start_at_end=True)
             events = await event_log.read(session, after, self._batch)
             if not events:
                 return False
-            owed = await store.plan(session, [entry.seq for entry in events if is_news(entry.event)])
+            owed = 0
+            for run in owing.runs([entry for entry in events if is_news(entry.event)]):
+                owed += await owing.plan(session, run, self._zone)
             await event_log.advance(session, CONSUMER, events[-1].seq)
         if owed:
             self._on_planned()

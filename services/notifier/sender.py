@@ -14,9 +14,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats, store
+from services.notifier import chats, store, workers
 from services.notifier.channels.base import (
-    Address,
     Channel,
     ChannelClosedError,
     ChatGoneError,
@@ -26,10 +25,12 @@ from services.notifier.channels.base import (
     Said,
     TryLaterError,
 )
+from services.notifier.kinds import KINDS, alert_said
+from services.notifier.owing import zone_of
 from services.notifier.pacing import Pace, Retries
-from services.notifier.store import Claimed
+from services.notifier.store import EVENT, GATHER_S, Claimed
 from services.notifier.texts import words
-from services.notifier.views import Reader, alert_text
+from services.notifier.views import Reader
 from svitlo.bus import Backoff
 from svitlo.clock import utc_now
 from svitlo.db.session import Database
@@ -52,6 +53,7 @@ class Patience:
     poll_s: float = 2.0
     closed_s: float = 60.0
     drain_s: float = 4.0
+    gather_s: float = GATHER_S
     at_once: int = 24
     retries: Retries = field(default_factory=Retries)
 
@@ -107,15 +109,17 @@ class Sender:
 
     async def _round(self) -> float:
         """Start what may be sent now; returns the seconds until there may be more."""
-        now = time.monotonic()
+        now, platform = time.monotonic(), self._channel.platform
+        lease_s, gather_s = self._patience.lease_s, self._patience.gather_s
         room = min(self._patience.at_once - len(self._busy), self._pace.room(now))
         waits = [self._patience.poll_s]
         if room > 0:
             held = self._pace.full_chats(now) | self._busy.keys()
             async with self._database.transaction() as session:
-                claimed = await store.claim(session, self._channel.platform, room, held, self._patience.lease_s)
+                self._pace.flood(now, await workers.flood_left(session, platform))
+                claimed = await store.claim(session, platform, self._pace.room(now) and room, held, lease_s, gather_s)
                 more = len(claimed) == room
-                due = None if more else await store.next_due(session, self._channel.platform, held)
+                due = None if more else await store.next_due(session, platform, held, gather_s)
             for delivery in claimed:
                 self._start(delivery)
             if more:
@@ -127,7 +131,7 @@ class Sender:
         return min(waits)
 
     def _start(self, delivery: Claimed) -> None:
-        self._pace.take(delivery.chat, group=delivery.chat_id < 0, now=time.monotonic())
+        self._pace.take(delivery.chat, group=delivery.address.chat_id < 0, now=time.monotonic())
         task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.id}")
         self._busy[delivery.chat] = task
         task.add_done_callback(partial(self._ended, delivery))
@@ -154,19 +158,20 @@ class Sender:
                 return
 
     async def _attempt(self, delivery: Claimed) -> Outcome:
-        reader = Reader(words=words(delivery.language), zone=self._zone, now=self._clock(), escape=self._channel.escape)
-        said = alert_text(delivery.alert, reader)
+        said: Said | None = None
         try:
+            said = await self._say(delivery)
+            if said is None:
+                return partial(store.drop, delivery=delivery, reason="nothing is left to tell")
+            kind = delivery.bundle.kind if delivery.bundle else None
             async with asyncio.timeout(self._patience.call_s):
-                message_id = await self._channel.send(
-                    Address(chat_id=delivery.chat_id), Said(text=said), delivery.alert.kind
-                )
+                message_id = await self._channel.send(delivery.address, said, kind)
         except TimeoutError:
             return self._later(delivery, f"no answer within {self._patience.call_s:g} s")
         except FloodError as error:
             log.warning("%s; nothing is sent until then", error)
             self._pace.flood(time.monotonic(), error.retry_after_s)
-            return self._later(delivery, str(error), error.retry_after_s)
+            return self._flooded(delivery, error)
         except TryLaterError as error:
             return self._later(delivery, str(error))
         except ChannelClosedError as error:
@@ -174,7 +179,7 @@ class Sender:
             self._pace.flood(time.monotonic(), self._patience.closed_s)
             return self._later(delivery, str(error), self._patience.closed_s)
         except ChatGoneError as error:
-            log.info("chat %d is closed to us: %s", delivery.chat_id, error)
+            log.info("chat %d is closed to us: %s", delivery.chat, error)
             return partial(chats.close_chat, chat=delivery.chat, reason=str(error))
         except ChatMovedError as error:
             return partial(chats.move_chat, chat=delivery.chat, chat_id=error.chat_id)
@@ -182,7 +187,28 @@ class Sender:
             log.warning("delivery %d was refused: %s", delivery.id, error)
             return partial(store.fail, delivery=delivery.id, error=str(error))
         self._closed_said = ""
-        return partial(store.mark_sent, delivery=delivery.id, message_id=message_id, said=said)
+        return partial(store.mark_sent, delivery=delivery, message_id=message_id, said=said.text)
+
+    async def _say(self, delivery: Claimed) -> Said | None:
+        """What the delivery says now. Raises `MessageRefusedError` for a kind nobody knows."""
+        zone = zone_of(delivery.timezone, self._zone)
+        reader = Reader(words=words(delivery.language), zone=zone, now=self._clock(), escape=self._channel.escape)
+        if delivery.kind == EVENT:
+            return alert_said(delivery, reader)
+        if (view := KINDS.get(delivery.kind)) is None:
+            raise MessageRefusedError(f"nothing says {delivery.kind!r}")
+        async with self._database.transaction() as session:
+            return await view(session, delivery, delivery.payload, reader)
+
+    def _flooded(self, delivery: Claimed, error: FloodError) -> Outcome:
+        """All processes wait, and none counts this as the message's own fault."""
+        later = self._later(delivery, str(error), error.retry_after_s)
+
+        async def outcome(session: AsyncSession) -> None:
+            await workers.flood(session, self._channel.platform, error.retry_after_s)
+            await later(session)
+
+        return outcome
 
     def _later(self, delivery: Claimed, reason: str, delay_s: float | None = None) -> Outcome:
         retries = self._patience.retries

@@ -355,7 +355,8 @@ class Chat(SQLModel, table=True):
     """Somewhere alerts go: a Telegram chat or one topic of it, the console, or an Apprise target.
 
     `kind` is Telegram's word (private, group, supergroup, channel) or that of the platform. `chat_id` of a target is a
-    number of our own; `target` is its address, which may hold a secret.
+    number of our own; `target` is its address, which may hold a secret. Its last alert went out at `told_at` and was of
+    the site `told_site` (null: of several).
     """
 
     __tablename__ = "chats"
@@ -372,6 +373,8 @@ class Chat(SQLModel, table=True):
     timezone: str | None = Field(default=None, max_length=64)
     weekly: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
     muted_until: datetime | None = _utc(nullable=True)
+    told_at: datetime | None = _utc(nullable=True)
+    told_site: int | None = Field(default=None)
     active: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
     inactive_reason: str | None = Field(default=None, max_length=200)
     created_at: datetime = _utc(default_now=True)
@@ -408,7 +411,8 @@ class Delivery(SQLModel, table=True):
 
     `kind` says what: `event` (an entry of the log), or reminder, digest, week, broadcast, note; those bear what they
     need in `payload` and, where they must not be made twice, a `dedupe_key`. States: pending, sent, failed, dropped,
-    merged (told by another delivery of the chat, `merged_into`).
+    merged (told by another delivery of the chat, `merged_into`). Until `not_before` it is kept back and lets others
+    pass, and `held` says why: quiet (hours), mute, long (only outages longer than so many minutes are wanted).
     """
 
     __tablename__ = "deliveries"
@@ -428,6 +432,8 @@ class Delivery(SQLModel, table=True):
     dedupe_key: str | None = Field(default=None, max_length=120)
     silent: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     merged_into: int | None = Field(default=None, sa_type=sa.BigInteger)
+    not_before: datetime | None = _utc(nullable=True)
+    held: str | None = Field(default=None, max_length=8)
     state: str = Field(default="pending", max_length=8)
     attempts: int = Field(default=0)
     next_attempt_at: datetime = _utc(default_now=True)

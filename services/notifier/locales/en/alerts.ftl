@@ -20,3 +20,12 @@ alert-stable-off = 🔌 { $place } — power off since { $time }, stable now
 alert-stable-unknown = ❔ { $place } — state unknown
 alert-stable-before = { changes } between { $start } and { $end }
 alert-stable-off-for = off for { $duration } in all
+alert-lost-area = { $count ->
+    [one] { $count } other place lost power at the same time.
+   *[other] { $count } other places lost power at the same time.
+}
+alert-reminder = 🔌 { $place } — power still off
+alert-reminder-since = Since { $time }, { $duration } now
+ask-history = History
+ask-week = Week
+ask-mute = Mute 8 h

@@ -20,3 +20,12 @@ alert-stable-off = 🔌 { $place } — світла немає з { $time }, б�
 alert-stable-unknown = ❔ { $place } — стан невідомий
 alert-stable-before = { changes } з { $start } до { $end }
 alert-stable-off-for = без світла загалом { $duration }
+alert-lost-area = Водночас світло зникло ще { $count ->
+    [one] в { $count } місці
+   *[other] у { $count } місцях
+}.
+alert-reminder = 🔌 { $place } — світла досі немає
+alert-reminder-since = З { $time }, уже { $duration }
+ask-history = Історія
+ask-week = Тиждень
+ask-mute = Тиша 8 год

@@ -117,6 +117,8 @@ def _chats_and_subscriptions() -> None:
     op.add_column("chats", sa.Column("timezone", sa.String(length=64), nullable=True))
     op.add_column("chats", sa.Column("weekly", sa.Boolean(), server_default=sa.true(), nullable=False))
     op.add_column("chats", sa.Column("muted_until", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("chats", sa.Column("told_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("chats", sa.Column("told_site", sa.Integer(), nullable=True))
     op.execute("UPDATE chats SET kind = 'group' WHERE platform = 'telegram' AND chat_id < 0")
     op.execute("UPDATE chats SET kind = 'console' WHERE platform = 'console'")
     op.drop_constraint("uq_chats_platform_chat_id", "chats")
@@ -144,6 +146,8 @@ def _deliveries() -> None:
     op.add_column("deliveries", sa.Column("dedupe_key", sa.String(length=120), nullable=True))
     op.add_column("deliveries", sa.Column("silent", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("deliveries", sa.Column("merged_into", sa.BigInteger(), nullable=True))
+    op.add_column("deliveries", sa.Column("not_before", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("deliveries", sa.Column("held", sa.String(length=8), nullable=True))
     op.create_unique_constraint("uq_deliveries_chat_dedupe_key", "deliveries", ["chat", "dedupe_key"])
     op.create_index(
         "ix_deliveries_broadcast",
@@ -161,7 +165,7 @@ def downgrade() -> None:
     op.execute("UPDATE deliveries SET state = 'dropped' WHERE state = 'merged'")
     op.drop_index("ix_deliveries_broadcast", "deliveries")
     op.drop_constraint("uq_deliveries_chat_dedupe_key", "deliveries")
-    for column in ("merged_into", "silent", "dedupe_key", "payload", "kind"):
+    for column in ("held", "not_before", "merged_into", "silent", "dedupe_key", "payload", "kind"):
         op.drop_column("deliveries", column)
     op.alter_column("deliveries", "event_seq", nullable=False)
     op.drop_constraint(op.f("ck_subscriptions_quiet_mode"), "subscriptions")
@@ -170,5 +174,5 @@ def downgrade() -> None:
     op.execute("DELETE FROM chats WHERE topic_id <> 0 OR platform NOT IN ('telegram', 'console')")
     op.drop_constraint("uq_chats_platform_chat_id_topic_id", "chats")
     op.create_unique_constraint("uq_chats_platform_chat_id", "chats", ["platform", "chat_id"])
-    for column in ("muted_until", "weekly", "timezone", "target", "title", "kind", "topic_id"):
+    for column in ("told_site", "told_at", "muted_until", "weekly", "timezone", "target", "title", "kind", "topic_id"):
         op.drop_column("chats", column)
