@@ -48,9 +48,16 @@ UPDATE deliveries d SET chat = :into, claimed_until = NULL WHERE d.chat = :chat
   AND NOT EXISTS (SELECT 1 FROM deliveries o
     WHERE o.chat = :into AND (o.event_seq = d.event_seq OR o.dedupe_key = d.dedupe_key))
 """),
+    text("""
+UPDATE pins p SET chat = :into, message_id = NULL, digest = NULL WHERE p.chat = :chat
+  AND NOT EXISTS (SELECT 1 FROM pins o WHERE o.chat = :into AND o.kind = p.kind)
+"""),
     text("DELETE FROM chats WHERE id = :chat"),
     text("UPDATE chats SET active = true, inactive_reason = NULL WHERE id = :into"),
 )
+
+# The messages of the old group cannot be edited any more, and their numbers may be other messages in the new one.
+_UNPIN = text("UPDATE pins SET message_id = NULL, digest = NULL WHERE chat = :chat")
 
 # A private site is found by its invitation only.
 _FIND = text("""
@@ -175,6 +182,7 @@ SELECT id FROM chats WHERE id = :chat OR (platform = :platform AND chat_id = :to
         await session.execute(
             text("UPDATE deliveries SET claimed_until = NULL WHERE chat = :chat AND state = 'pending'"), {"chat": chat}
         )
+        await session.execute(_UNPIN, {"chat": chat})
         return
     for statement in _MERGE:
         await session.execute(statement, {"into": others[0], "chat": chat})

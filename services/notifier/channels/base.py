@@ -7,6 +7,8 @@ ChannelError
 ├── ChatGoneError            the chat cannot be reached any more (blocked, deleted, kicked out)
 ├── ChatMovedError           the chat has another id now
 └── MessageRefusedError      this message will never be taken
+    ├── MessageLostError     the message to change is not there any more, or not ours
+    └── NoRightError         the chat's admins do not let us do that
 """
 
 from __future__ import annotations
@@ -105,3 +107,11 @@ class ChatMovedError(ChannelError):
 
 class MessageRefusedError(ChannelError):
     """The channel will never take this message."""
+
+
+class MessageLostError(MessageRefusedError):
+    """The message to change is not there any more, or not ours."""
+
+
+class NoRightError(MessageRefusedError):
+    """The chat's admins do not let us do that."""

@@ -46,8 +46,12 @@ _GONE = (
     "not enough rights to send",
     "chat_write_forbidden",
     "chat_restricted",
+    "need administrator rights in the channel chat",
+    "message thread not found",
+    "topic_closed",
+    "topic_deleted",
 )
-"""Words of a 400 that mean the chat is closed to us, whatever the message."""
+"""Words of a 400 that mean the chat or the topic is closed to us, whatever the message."""
 
 
 def make_bot(token: str, api_url: str | None, timeout_s: float = TIMEOUT_S) -> Bot:
