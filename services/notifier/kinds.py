@@ -6,9 +6,8 @@ An alert (`event`) is made of all that its chat is owed; the other kinds bear wh
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.channels.base import Said
 from services.notifier.reminders import reminder
@@ -16,17 +15,27 @@ from services.notifier.rules import Held
 from services.notifier.store import Claimed
 from services.notifier.views import Reader, bundle_text
 from services.notifier.views.asking import alert_buttons
+from svitlo.db.session import Database
 
-View = Callable[[AsyncSession, Claimed, Mapping[str, Any], Reader], Awaitable[Said | None]]
+View = Callable[[Database, Claimed, Mapping[str, Any], Reader], Awaitable[Said | None]]
 """Words for a delivery with this payload; None if there is nothing left to say."""
 
 
-async def note(session: AsyncSession, chat: Claimed, payload: Mapping[str, Any], reader: Reader) -> Said | None:
+async def note(database: Database, chat: Claimed, payload: Mapping[str, Any], reader: Reader) -> Said | None:
     """A plain text, payload `{"text": ...}`."""
     return Said(text=reader.escape(str(payload["text"])), silent=chat.silent)
 
 
-KINDS: dict[str, View] = {"reminder": reminder, "note": note}
+async def week(database: Database, chat: Claimed, payload: Mapping[str, Any], reader: Reader) -> Said | None:
+    """The week that ended on a Sunday, payload `{"day": "2026-11-22"}`."""
+    # Drawing needs what no other message does.
+    from services.notifier import weekly
+
+    said = await weekly.said(database, chat=chat.chat, payload=payload, reader=reader)
+    return None if said is None else replace(said, silent=chat.silent)
+
+
+KINDS: dict[str, View] = {"reminder": reminder, "note": note, "week": week}
 """Without alerts, which have `alert_said`."""
 
 

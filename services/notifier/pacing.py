@@ -35,6 +35,9 @@ TELEGRAM = Rates(overall=Rate(7, 0.25), chat=Rate(3, 3.0), group=Rate(20, 60.0))
 """Telegram takes about 30 messages a second from a bot, 1 a second in a chat, 20 a minute in a group
 (core.telegram.org/bots/faq). 28 a second in even portions, so that no second ever sees more."""
 
+APPRISE = Rates(overall=Rate(10, 1.0), chat=Rate(3, 3.0), group=Rate(20, 60.0))
+"""Each address has limits of its own, which nobody knows; this is what a mail server or a small host bears."""
+
 UNLIMITED = Rates(overall=Rate(1000, 1.0), chat=Rate(1000, 1.0), group=Rate(1000, 1.0))
 
 

@@ -119,7 +119,7 @@ def decide(rule: Rule, facts: Facts, zone: ZoneInfo, now: datetime) -> Tell | No
         return tell
     if not rule.quiet.hold:
         return Tell(True, tell.not_before, tell.held)
-    return Tell(False, end, Held.MUTE if tell.held is Held.MUTE else Held.QUIET)
+    return Tell(False, end, Held.QUIET)
 
 
 def _wanted(rule: Rule, facts: Facts) -> bool:

@@ -109,17 +109,19 @@ class Sender:
 
     async def _round(self) -> float:
         """Start what may be sent now; returns the seconds until there may be more."""
-        now, platform = time.monotonic(), self._channel.platform
-        lease_s, gather_s = self._patience.lease_s, self._patience.gather_s
+        now = time.monotonic()
         room = min(self._patience.at_once - len(self._busy), self._pace.room(now))
         waits = [self._patience.poll_s]
         if room > 0:
-            held = self._pace.full_chats(now) | self._busy.keys()
+            reach = store.Reach(
+                self._channel.platform, self._busy.keys(), self._pace.full_chats(now), self._patience.gather_s
+            )
             async with self._database.transaction() as session:
-                self._pace.flood(now, await workers.flood_left(session, platform))
-                claimed = await store.claim(session, platform, self._pace.room(now) and room, held, lease_s, gather_s)
-                more = len(claimed) == room
-                due = None if more else await store.next_due(session, platform, held, gather_s)
+                self._pace.flood(now, await workers.flood_left(session, self._channel.platform))
+                room = min(room, self._pace.room(now))
+                claimed = await store.claim(session, reach, room, self._patience.lease_s) if room else []
+                more = bool(claimed) and len(claimed) == room
+                due = None if more else await store.next_due(session, reach)
             for delivery in claimed:
                 self._start(delivery)
             if more:
@@ -131,7 +133,8 @@ class Sender:
         return min(waits)
 
     def _start(self, delivery: Claimed) -> None:
-        self._pace.take(delivery.chat, group=delivery.address.chat_id < 0, now=time.monotonic())
+        chat_id = delivery.address.chat_id  # the topics of a group share its rate
+        self._pace.take(chat_id, group=chat_id < 0, now=time.monotonic())
         task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.id}")
         self._busy[delivery.chat] = task
         task.add_done_callback(partial(self._ended, delivery))
@@ -197,8 +200,12 @@ class Sender:
             return alert_said(delivery, reader)
         if (view := KINDS.get(delivery.kind)) is None:
             raise MessageRefusedError(f"nothing says {delivery.kind!r}")
-        async with self._database.transaction() as session:
-            return await view(session, delivery, delivery.payload, reader)
+        try:
+            return await view(self._database, delivery, delivery.payload, reader)
+        except (KeyError, ValueError) as error:
+            raise MessageRefusedError(f"its payload cannot be told ({type(error).__name__})") from error
+        except DatabaseUnavailableError as error:
+            raise TryLaterError(str(error)) from error
 
     def _flooded(self, delivery: Claimed, error: FloodError) -> Outcome:
         """All processes wait, and none counts this as the message's own fault."""

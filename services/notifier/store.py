@@ -45,6 +45,7 @@ WITH due AS (
   WHERE d.state = 'pending' AND d.next_attempt_at <= now() AND (d.not_before IS NULL OR d.not_before <= now())
     AND (d.claimed_until IS NULL OR d.claimed_until < now())
     AND c.platform = :platform AND c.active AND d.chat <> ALL(CAST(:held AS int[]))
+    AND c.chat_id <> ALL(CAST(:full AS bigint[]))
     AND {_IS_NEXT} AND NOT {_GATHERS}
   ORDER BY d.next_attempt_at, d.id LIMIT :room
   FOR UPDATE OF d SKIP LOCKED
@@ -88,6 +89,7 @@ SELECT CAST(extract(epoch FROM min(greatest(d.next_attempt_at, d.claimed_until, 
   CASE WHEN {_GATHERS} THEN c.told_at + make_interval(secs => CAST(:gather_s AS float8)) END)) - now()) AS float8)
 FROM deliveries d JOIN chats c ON c.id = d.chat
 WHERE d.state = 'pending' AND c.platform = :platform AND c.active AND d.chat <> ALL(CAST(:held AS int[]))
+    AND c.chat_id <> ALL(CAST(:full AS bigint[]))
   AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat = d.chat AND p.state = 'pending' AND p.id < d.id
     AND (p.not_before IS NULL OR p.not_before <= now()))
 """)  # noqa: S608
@@ -141,30 +143,36 @@ class Claimed:
     bundle: Bundle | None = None
 
 
-async def claim(
-    session: AsyncSession,
-    platform: str,
-    room: int,
-    held: Collection[int],
-    lease_s: float,
-    gather_s: float = GATHER_S,
-) -> list[Claimed]:
-    """Claim up to `room` due deliveries, at most one a chat and none of the chats in `held`."""
-    values = {"platform": platform, "room": room, "held": list(held), "lease_s": lease_s, "gather_s": gather_s}
+@dataclass(frozen=True)
+class Reach:
+    """What may be claimed: of a platform, but of no chat in `held` (our keys) or `full` (the platform's own ids)."""
+
+    platform: str
+    held: Collection[int] = ()
+    full: Collection[int] = ()
+    gather_s: float = GATHER_S
+
+    def values(self) -> dict[str, Any]:
+        """For SQL."""
+        held, full = list(self.held), list(self.full)
+        return {"platform": self.platform, "held": held, "full": full, "gather_s": self.gather_s}
+
+
+async def claim(session: AsyncSession, reach: Reach, room: int, lease_s: float) -> list[Claimed]:
+    """Claim up to `room` due deliveries, at most one a chat."""
+    values = {**reach.values(), "room": room, "lease_s": lease_s}
     rows = [dict(row) for row in (await session.execute(_CLAIM, values)).mappings()]
     queues = await _queues(session, [row["chat"] for row in rows if row["kind"] == EVENT])
     # What is printed one below the other needs no gathering.
-    most = 1 if platform == CONSOLE else MOST_TOGETHER
+    most = 1 if reach.platform == CONSOLE else MOST_TOGETHER
     return [
         _claimed(row, queue[:most], silent) for row in rows for queue, silent in [queues.get(row["chat"], ([], True))]
     ]
 
 
-async def next_due(
-    session: AsyncSession, platform: str, held: Collection[int], gather_s: float = GATHER_S
-) -> float | None:
-    """Seconds until a delivery falls due (negative: overdue), the chats in `held` left out; None if none will."""
-    result = await session.execute(_NEXT_DUE, {"platform": platform, "held": list(held), "gather_s": gather_s})
+async def next_due(session: AsyncSession, reach: Reach) -> float | None:
+    """Seconds until a delivery falls due (negative: overdue); None if none will."""
+    result = await session.execute(_NEXT_DUE, reach.values())
     seconds: float | None = result.scalar_one()
     return seconds
 

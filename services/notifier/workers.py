@@ -16,6 +16,8 @@ from svitlo.db.session import Database
 
 log = logging.getLogger(__name__)
 
+Work = Callable[[], Coroutine[None, None, None]]
+
 POLL_LOCK = 0x5117_0007
 BEAT_S = 2.0
 GONE_AFTER_S = 8.0
@@ -91,13 +93,8 @@ class Share:
             self._pace.share(count)
             await asyncio.sleep(self._beat_s)
 
-    async def leave(self) -> None:
-        """Let the others have our part at once."""
-        async with self._database.transaction() as session:
-            await leave(session, self._instance)
 
-
-async def alone(database_url: str, key: int, work: Callable[[], Coroutine[None, None, None]], *, look_s: float = 1.0) -> None:
+async def alone(database_url: str, key: int, work: Work, *, look_s: float = 1.0) -> None:
     """Run `work` while this process holds the lock, and stand by until then.
 
     The lock goes with its connection: a killed process is followed within `look_s`, a vanished machine within 25 s.
