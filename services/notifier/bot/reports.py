@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from aiogram import Router
+from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command, CommandObject
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
@@ -18,6 +19,7 @@ from services.notifier.bot.callbacks import HISTORY, MUTE, WEEK, Ask
 from services.notifier.bot.context import Context
 from services.notifier.bot.meeting import meet, reader_of, show
 from services.notifier.bot.permission import Permission
+from services.notifier.channels.telegram import words_only
 from services.notifier.chats import Place
 from services.notifier.history import Site
 from services.notifier.texts import Words
@@ -245,10 +247,16 @@ class Reports:
 
 
 async def _answer(message: Message, told: Told) -> None:
-    if told.photo is None:
-        await message.answer(told.text, reply_markup=told.markup)
-        return
-    await message.answer_photo(BufferedInputFile(told.photo, "week.png"), caption=told.text, reply_markup=told.markup)
+    if told.photo is not None:
+        picture = BufferedInputFile(told.photo, "week.png")
+        try:
+            await message.answer_photo(picture, caption=told.text, reply_markup=told.markup)
+        except TelegramBadRequest as error:
+            if not words_only(error):
+                raise
+        else:
+            return
+    await message.answer(told.text, reply_markup=told.markup)
 
 
 def _choice(report: Report, places: list[Place], page: int, words: Words) -> InlineKeyboardMarkup | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 
 from aiogram import Bot
 from aiogram.client.default import DefaultBotProperties
@@ -122,18 +123,28 @@ class TelegramChannel:
                 disable_notification=said.silent,
                 reply_markup=markup,
             )
-        return await self._bot.send_photo(
-            chat.chat_id,
-            BufferedInputFile(said.photo, "svitlo.png"),
-            caption=fit(said.text, CAPTION_UNITS),
-            message_thread_id=topic,
-            disable_notification=said.silent,
-            reply_markup=markup,
-        )
+        try:
+            return await self._bot.send_photo(
+                chat.chat_id,
+                BufferedInputFile(said.photo, "svitlo.png"),
+                caption=fit(said.text, CAPTION_UNITS),
+                message_thread_id=topic,
+                disable_notification=said.silent,
+                reply_markup=markup,
+            )
+        except TelegramBadRequest as error:
+            if not words_only(error):
+                raise
+        return await self._call(chat, replace(said, photo=None))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._bot.session.close()
+
+
+def words_only(error: TelegramBadRequest) -> bool:
+    """Whether a chat refused a picture because it lets its members send nothing but words."""
+    return "photos" in error.message.lower()
 
 
 def _keyboard(said: Said) -> InlineKeyboardMarkup | None:
