@@ -106,6 +106,7 @@ class Pins:
         self._clock = clock
         self._facts = Facts(version=PIN_VERSION, zone=zone.key)
         self._gap = timedelta(seconds=self._habits.gap_s)
+        self._look = timedelta(seconds=self._habits.look_s)
         self._overall = Window(OVERALL)
         self._chats: dict[int, Window] = {}
         self._held: dict[int, float] = {}
@@ -135,13 +136,13 @@ class Pins:
                 self._waiting(time.monotonic()),
                 habits.batch,
                 gap=self._gap,
-                look=timedelta(seconds=habits.look_s),
+                look=self._look,
             )
         todo = deque(due)
 
         async def some() -> None:
             while todo:
-                await self._update(*todo.popleft())
+                await self._update(todo.popleft())
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(habits.at_once, len(todo))):
@@ -169,17 +170,17 @@ class Pins:
         self._pace.take(mine.chat, group=mine.chat_id < 0, now=now)
         self._chats.setdefault(mine.chat, Window(CHAT)).take(now)
 
-    async def _update(self, chat: int, wanted: str) -> None:
+    async def _update(self, chat: int) -> None:
         await self._turn()
         note: Claimed | None = None
         async with self._database.transaction() as session:
-            mine = await store.claim(session, chat, self._gap)
+            mine = await store.claim(session, self._facts, chat, gap=self._gap, look=self._look)
             if mine is None:
-                # Another process has it; until that is done there is nothing for us to do.
+                # Another process has it, or had it just now.
                 self._held[chat] = time.monotonic() + self._habits.wait_s
                 return
             try:
-                await self._show(session, mine, wanted)
+                await self._show(session, mine)
             except NoRightError:
                 await self._stop(session, mine)
                 note = mine
@@ -188,24 +189,24 @@ class Pins:
         if note is not None:
             await self._tell(note)
 
-    async def _show(self, session: AsyncSession, mine: Claimed, wanted: str) -> None:
+    async def _show(self, session: AsyncSession, mine: Claimed) -> None:
         """One step towards what the message ought to be: posted, or edited and pinned. Raises `ChannelError`."""
         address = Address(chat_id=mine.chat_id, topic_id=mine.topic_id)
         if mine.message_id is None:
             said = await self._text(session, mine)
             self._take(mine)
             posted = await self._board.post(address, said)
-            await store.write(session, mine.chat, message_id=posted, digest=NEW + wanted)
+            await store.write(session, mine.chat, message_id=posted, digest=NEW + mine.wanted)
             return
         new = mine.shown is None or mine.shown.startswith(NEW)
-        if mine.shown != NEW + wanted:
+        if mine.shown != NEW + mine.wanted:
             said = await self._text(session, mine)
             self._take(mine)
             await self._board.edit(address, mine.message_id, said)
         if new:
             self._take(mine)
             await self._board.pin(address, mine.message_id)
-        await store.write(session, mine.chat, message_id=mine.message_id, digest=wanted)
+        await store.write(session, mine.chat, message_id=mine.message_id, digest=mine.wanted)
 
     async def _text(self, session: AsyncSession, mine: Claimed) -> str:
         places = await chats.followed_sites(session, mine.chat)

@@ -33,10 +33,10 @@ WITH facts AS (
     FROM sites k LEFT JOIN site_state ks ON ks.site_id = k.id WHERE k.removed_at IS NULL GROUP BY k.parent_id
   ) under ON under.parent_id = s.id
   WHERE p.kind = :kind AND p.error IS NULL AND c.active AND c.platform = :platform
-    AND p.chat <> ALL(CAST(:held AS int[]))
+    AND p.chat <> ALL(CAST(:held AS int[])) AND (CAST(:only AS int) IS NULL OR p.chat = :only)
   GROUP BY p.chat, c.language, c.timezone
 )
-SELECT p.chat, facts.digest FROM facts JOIN pins p ON p.chat = facts.chat AND p.kind = :kind
+SELECT p.chat, facts.digest AS wanted FROM facts JOIN pins p ON p.chat = facts.chat AND p.kind = :kind
 WHERE p.message_id IS NULL OR p.updated_at <= now() - CAST(:look AS interval)
   OR (p.digest IS DISTINCT FROM facts.digest
     AND (p.digest IS NULL OR p.digest LIKE 'new:%' OR p.updated_at <= now() - CAST(:gap AS interval)))
@@ -45,9 +45,7 @@ ORDER BY p.message_id IS NOT NULL, p.updated_at, p.chat LIMIT :room
 
 _CLAIM = text("""
 SELECT p.chat, p.message_id, p.digest AS shown, c.chat_id, c.topic_id, c.kind, c.language, c.timezone
-FROM pins p JOIN chats c ON c.id = p.chat
-WHERE p.chat = :chat AND p.kind = :kind AND p.error IS NULL AND c.active AND (p.message_id IS NULL OR p.digest IS NULL
-  OR p.digest LIKE 'new:%' OR p.updated_at <= now() - CAST(:gap AS interval))
+FROM pins p JOIN chats c ON c.id = p.chat WHERE p.chat = :chat AND p.kind = :kind
 FOR UPDATE OF p SKIP LOCKED
 """)
 
@@ -59,7 +57,7 @@ WHERE chat = :chat AND kind = :kind
 
 @dataclass(frozen=True, kw_only=True)
 class Claimed:
-    """A message that is ours until the transaction ends: where it is, and the digest of what it shows."""
+    """A message that is ours until the transaction ends: where it is, and the digests of what it shows and ought to."""
 
     chat: int
     chat_id: int
@@ -69,6 +67,7 @@ class Claimed:
     timezone: str | None
     message_id: int | None
     shown: str | None
+    wanted: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,18 +82,21 @@ class Facts:
 
 async def due(
     session: AsyncSession, facts: Facts, held: Collection[int], room: int, *, gap: timedelta, look: timedelta
-) -> list[tuple[int, str]]:
+) -> list[int]:
     """Up to `room` chats whose message does not show what it ought to, but none of `held`, and none touched within
-    `gap`; also those nobody looked at for `look`. With each the digest of what it ought to show."""
-    values = {**vars(facts), "held": list(held), "room": room, "gap": gap, "look": look}
-    return [(row.chat, row.digest) for row in await session.execute(_DUE, values)]
+    `gap`; also those nobody looked at for `look`."""
+    values = {**vars(facts), "held": list(held), "room": room, "gap": gap, "look": look, "only": None}
+    return list((await session.execute(_DUE, values)).scalars())
 
 
-async def claim(session: AsyncSession, chat: int, gap: timedelta) -> Claimed | None:
-    """Lock a chat's message; None if another process has it or had it just now."""
-    found = await session.execute(_CLAIM, {"chat": chat, "kind": STATUS, "gap": gap})
-    row = found.mappings().one_or_none()
-    return None if row is None else Claimed(**row)
+async def claim(session: AsyncSession, facts: Facts, chat: int, *, gap: timedelta, look: timedelta) -> Claimed | None:
+    """Lock a chat's message; None if another process has it, or nothing is to be done with it any more."""
+    row = (await session.execute(_CLAIM, {"chat": chat, "kind": facts.kind})).mappings().one_or_none()
+    if row is None:
+        return None
+    values = {**vars(facts), "held": [], "room": 1, "gap": gap, "look": look, "only": chat}
+    wanted = (await session.execute(_DUE, values)).one_or_none()
+    return Claimed(**row, wanted=wanted.wanted) if wanted is not None else None
 
 
 async def write(
