@@ -15,6 +15,8 @@ from aiogram.types import (
     InputMediaPhoto,
     KeyboardButton,
     KeyboardButtonRequestChat,
+    MessageOriginHiddenUser,
+    MessageOriginUser,
     ReplyKeyboardMarkup,
 )
 
@@ -251,3 +253,18 @@ async def test_any_method_can_be_made_to_fail(telegram: FakeTelegram, bot: Bot) 
     telegram.fail(500, "Internal Server Error", method="pinChatMessage")
     with pytest.raises(TelegramAPIError, match="Internal"):
         await bot.pin_chat_message(PERSON, sent.message_id)
+
+
+async def test_people_send_contacts_and_forward_what_others_wrote(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.contact(PERSON, user_id=8)
+    telegram.forward(PERSON, "1", origin=8)
+    telegram.forward(PERSON, "2", origin=None)
+    first, second, third = [update.message for update in await bot.get_updates()]
+    assert first is not None
+    assert first.contact is not None
+    assert first.contact.user_id == 8
+    assert second is not None
+    assert isinstance(second.forward_origin, MessageOriginUser)
+    assert second.forward_origin.sender_user.id == 8
+    assert third is not None
+    assert isinstance(third.forward_origin, MessageOriginHiddenUser)

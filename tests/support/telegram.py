@@ -153,6 +153,24 @@ class FakeTelegram(Server):
             message |= {"message_thread_id": topic, "is_topic_message": True}
         self._push(message=message)
 
+    def contact(self, chat_id: int, *, user_id: int | None, language: str | None = "uk") -> None:
+        """Somebody sends a contact, that of a Telegram user unless `user_id` is None."""
+        contact: dict[str, Any] = {"phone_number": "+380000000000", "first_name": "Somebody"}
+        message = self._message(chat_id, "") | {
+            "from": person(chat_id, language),
+            "contact": contact | ({"user_id": user_id} if user_id else {}),
+        }
+        del message["text"]
+        self._push(message=message)
+
+    def forward(self, chat_id: int, text: str, *, origin: int | None, language: str | None = "uk") -> None:
+        """Somebody forwards what a user wrote; `origin` is None for users who hide that."""
+        told: dict[str, Any] = {"type": "hidden_user", "sender_user_name": "Somebody"}
+        if origin is not None:
+            told = {"type": "user", "sender_user": person(origin, None)}
+        message = self._message(chat_id, text) | {"from": person(chat_id, language)}
+        self._push(message=message | {"forward_origin": told | {"date": int(time.time())}})
+
     def post(self, chat_id: int, text: str) -> None:
         """Somebody writes in a channel, which does not tell who."""
         self._push(channel_post=self._message(chat_id, text) | {"sender_chat": self._chat(chat_id)})
