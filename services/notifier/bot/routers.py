@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiogram import Router
 
-from services.notifier.bot import finding, reports, search
+from services.notifier.bot import admins, finding, reports, search
 from services.notifier.bot.context import Context
 
 
@@ -23,7 +23,7 @@ class Concern(Protocol):
         ...
 
 
-CONCERNS: tuple[Concern, ...] = (finding, reports)
+CONCERNS: tuple[Concern, ...] = (admins, finding, reports)
 
 
 def menu() -> tuple[str, ...]:
