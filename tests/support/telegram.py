@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from tests.support.telegram_rooms import (
     ALL_RIGHTS,
