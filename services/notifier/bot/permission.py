@@ -36,9 +36,10 @@ class Permission:
             return True  # an admin who writes in the name of the group
         if event.from_user is None:
             return False
-        return await self._is_admin(event.bot, message.chat.id, event.from_user.id)
+        return await self.is_admin(event.bot, message.chat.id, event.from_user.id)
 
-    async def _is_admin(self, bot: Bot, chat: int, user: int) -> bool:
+    async def is_admin(self, bot: Bot, chat: int, user: int) -> bool:
+        """Whether somebody is an admin of a group or channel, by Telegram's ids; False where the bot may not ask."""
         now = self._clock()
         until, allowed = self._known.get((chat, user), (0.0, False))
         if now < until:
