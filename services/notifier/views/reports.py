@@ -139,12 +139,13 @@ def dates(first: date, last: date, reader: Reader) -> str:
 
 
 def percent(share: float, reader: Reader) -> str:
-    """A share from 0 to 1 in per cent, as exact as it is worth: `11`, `4,3`, `<0,1`."""
+    """A share from 0 to 1 in per cent, as exact as it is worth (`11`, `4,3`, `<0,1`): never nothing, never all."""
     shown, language = 100 * share, reader.words.language
     if 0 < shown < 0.1:
-        return "<" + format_decimal(0.1, locale=language)
-    # Something is never nothing, nor everything.
-    return format_decimal(shown, format="0.#" if shown < 10 or 99 < shown < 100 else "0", locale=language)
+        return "<" + str(format_decimal(0.1, locale=language))
+    if 99.9 < shown < 100:
+        return ">" + str(format_decimal(99.9, locale=language))
+    return str(format_decimal(shown, format="0.#" if shown < 10 or shown > 99 else "0", locale=language))
 
 
 def _details(found: Statistics, summary: Summary, reader: Reader) -> list[str]:

@@ -18,7 +18,7 @@ history-title = 🕘 <b>{ $place }</b> — outages { $first }–{ $last }
 history-none = 🕘 <b>{ $place }</b> — no outages so far.
 history-no-more = 🕘 <b>{ $place }</b> — no older outages.
 history-line = • { $start }{ $dash }{ $end } · { $duration }
-history-open = • since { $start } · { $duration } so far
+history-open = • { $start } – now · { $duration }
 history-planned = planned
 history-confirmed = confirmed
 history-reconstructed = found out later
@@ -42,7 +42,7 @@ stats-week = Week
 stats-month = Month
 
 week-title = 📅 <b>{ $place }</b> — { $dates }
-week-worst = Longest without power: { $day }, { $duration }.
+week-worst = The worst day: { $day }, { $duration }.
 week-summary = Power off for { $duration }, { outage-count }
 week-summary-none = No outages
 week-summary-blind = Svitlo did not watch

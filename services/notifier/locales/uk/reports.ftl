@@ -24,7 +24,7 @@ history-title = 🕘 <b>{ $place }</b> — відключення { $first }–{
 history-none = 🕘 <b>{ $place }</b> — відключень ще не було.
 history-no-more = 🕘 <b>{ $place }</b> — давніших відключень немає.
 history-line = • { $start }{ $dash }{ $end } · { $duration }
-history-open = • з { $start } · триває { $duration }
+history-open = • { $start } – досі · { $duration }
 history-planned = планове
 history-confirmed = підтверджено
 history-reconstructed = зʼясовано згодом
@@ -48,7 +48,7 @@ stats-week = Тиждень
 stats-month = Місяць
 
 week-title = 📅 <b>{ $place }</b> — { $dates }
-week-worst = Найдовше без світла — { $day }: { $duration }.
+week-worst = Найгірший день — { $day }: { $duration }.
 week-summary = Без світла { $duration }, { outage-count }
 week-summary-none = Відключень не було
 week-summary-blind = Svitlo не стежило
