@@ -34,6 +34,11 @@ SET kind = coalesce(CAST(:kind AS text), chats.kind), title = coalesce(excluded.
 RETURNING id, chat_id, topic_id, kind, language, timezone, muted_until, active
 """)
 
+_KNOWN = text("""
+SELECT id, chat_id, topic_id, kind, language, timezone, muted_until, active
+FROM chats WHERE platform = :platform AND chat_id = :chat_id AND topic_id = :topic_id
+""")
+
 _DEACTIVATE = text("UPDATE chats SET active = false, inactive_reason = :reason WHERE id = :chat")
 
 _ACTIVATE = text("UPDATE chats SET active = true, inactive_reason = NULL WHERE id = :chat")
@@ -188,14 +193,17 @@ SELECT id FROM chats WHERE id = :chat OR (platform = :platform AND chat_id = :to
         await session.execute(statement, {"into": others[0], "chat": chat})
 
 
+async def known(session: AsyncSession, platform: str, chat_id: int, topic_id: int = 0) -> Chat | None:
+    """The chat with this id, if we know it; nothing changes by that."""
+    row = await session.execute(_KNOWN, {"platform": platform, "chat_id": chat_id, "topic_id": topic_id})
+    found = row.mappings().one_or_none()
+    return None if found is None else Chat(**found)
+
+
 async def find_chat(session: AsyncSession, platform: str, chat_id: int, topic_id: int = 0) -> int | None:
     """Our key of a chat, if we know it."""
-    keys = await session.execute(
-        text("SELECT id FROM chats WHERE platform = :platform AND chat_id = :chat_id AND topic_id = :topic_id"),
-        {"platform": platform, "chat_id": chat_id, "topic_id": topic_id},
-    )
-    key: int | None = keys.scalar_one_or_none()
-    return key
+    chat = await known(session, platform, chat_id, topic_id)
+    return None if chat is None else chat.id
 
 
 async def chat_keys(session: AsyncSession, platform: str, chat_id: int) -> list[int]:

@@ -88,7 +88,7 @@ class Finding:
             chat = await meet(session, self._context, message, message.from_user)
             reader = reader_of(self._context, chat)
             if not allowed:
-                text = reader.words.say("admins-only")
+                text = reader.words.say("group-admins-only")
             else:
                 followed = await chats.followed_sites(session, chat.id)
                 place = next((place for place in followed if place.slug == word), None)
@@ -158,7 +158,7 @@ class Finding:
             place = await chats.find_site(session, site_id=callback_data.site) if allowed else None
             text = await follow_place(session, chat, place, reader) if place else ""
         if place is None:
-            key = "follow-gone" if allowed else "admins-only"
+            key = "follow-gone" if allowed else "group-admins-only"
             await query.answer(reader.words.say(key), show_alert=True)
             return
         await show(query, text, after_board(place.id, reader.words))
@@ -209,7 +209,7 @@ class Finding:
             if place is not None:
                 text = await follow_place(session, chat, place, reader)
             else:
-                text = reader.words.say("not-found" if allowed else "admins-only")
+                text = reader.words.say("not-found" if allowed else "group-admins-only")
         await message.answer(text, reply_markup=after_board(place.id, reader.words) if place else None)
 
     def _words(self, user: User | None) -> Words:
