@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 from aiogram import Bot, Dispatcher
 from aiogram.exceptions import AiogramError
@@ -18,6 +17,7 @@ from services.notifier.bot.routers import menu, routers
 from services.notifier.bot.throttle import Throttle
 from services.notifier.channels.base import ChannelClosedError
 from services.notifier.channels.telegram import TIMEOUT_S, make_bot, translate
+from services.notifier.faults import trace
 from services.notifier.pacing import Pace
 from services.notifier.texts import LANGUAGES, words
 from svitlo.bus import Backoff
@@ -26,7 +26,10 @@ log = logging.getLogger(__name__)
 
 
 class Poller:
-    """Long polling by one bot; a batch of updates is confirmed once all of it is handled."""
+    """Long polling by one bot; a batch of updates is confirmed once all of it is handled.
+
+    Nothing of what people say, and no id of theirs, gets into the log.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Poller:
         self._dispatcher = Dispatcher(disable_fsm=True)
         throttle = Throttle()
         self._dispatcher.message.outer_middleware(throttle)
+        self._dispatcher.channel_post.outer_middleware(throttle)
         self._dispatcher.callback_query.outer_middleware(throttle)
         self._dispatcher.include_routers(*routers(context))
         self._offset: int | None = None
@@ -105,8 +109,8 @@ class Poller:
         if not updates:
             return
         async with asyncio.TaskGroup() as group:
-            for chat, said in groupby(sorted(updates, key=_chat_of), key=_chat_of):
-                group.create_task(self._converse(list(said)), name=f"conversation {chat}")
+            for _chat, said in groupby(sorted(updates, key=_chat_of), key=_chat_of):
+                group.create_task(self._converse(list(said)), name="conversation")
         self._offset = updates[-1].update_id + 1
 
     async def _converse(self, updates: Sequence[Update]) -> None:
@@ -115,9 +119,9 @@ class Poller:
                 await self._dispatcher.feed_update(self._bot, update)
             except (AiogramError, TimeoutError) as error:
                 log.warning("an answer was not delivered: %s", translate(error, self._token))
-            except Exception:
+            except Exception as error:
                 # The outermost frame of a conversation: one broken answer must not end all others.
-                log.exception("update %d could not be handled", update.update_id)
+                log.error("update %d could not be handled: %s", update.update_id, trace(error))  # noqa: TRY400
 
 
 def _menu(language: str) -> list[BotCommand]:
@@ -126,5 +130,6 @@ def _menu(language: str) -> list[BotCommand]:
 
 
 def _chat_of(update: Update) -> int:
-    event: Any = update.message or update.my_chat_member or (update.callback_query and update.callback_query.message)
+    pressed = update.callback_query.message if update.callback_query else None
+    event = update.message or update.channel_post or update.my_chat_member or pressed
     return event.chat.id if event else 0

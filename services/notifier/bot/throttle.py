@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiogram import BaseMiddleware
-from aiogram.types import TelegramObject
+from aiogram.types import Message, TelegramObject
 
 from services.notifier.pacing import Rate, Window
 
@@ -17,7 +17,10 @@ GROUP = Rate(10, 60.0)
 
 
 class Throttle(BaseMiddleware):
-    """Leaves unanswered what a chat asks beyond its rate; outside every handler."""
+    """Leaves unanswered what a chat asks beyond its rate; outside every handler.
+
+    What the members of a group say to each other is not asked of the bot and does not count.
+    """
 
     def __init__(self, private: Rate = PRIVATE, group: Rate = GROUP) -> None:
         self._private, self._group = private, group
@@ -31,6 +34,8 @@ class Throttle(BaseMiddleware):
     ) -> Any:
         """Handle the event, or not."""
         chat = data["event_chat"].id if data.get("event_chat") else 0
+        if isinstance(event, Message) and chat < 0 and not _asks(event):
+            return await handler(event, data)
         now = time.monotonic()
         for idle in [key for key, window in self._chats.items() if window.unused(now)]:
             del self._chats[idle]
@@ -39,3 +44,10 @@ class Throttle(BaseMiddleware):
             return None
         window.take(now)
         return await handler(event, data)
+
+
+def _asks(message: Message) -> bool:
+    """Whether a message in a group is for a bot: a command, or a reply to one."""
+    replied = message.reply_to_message
+    answers = replied is not None and replied.from_user is not None and replied.from_user.is_bot
+    return answers or (message.text or "").startswith("/")
