@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from services.notifier.broadcasts import BROADCAST, broadcast_said
 from services.notifier.channels.base import Said
 from services.notifier.reminders import reminder
 from services.notifier.rules import Held
@@ -35,7 +36,7 @@ async def week(database: Database, chat: Claimed, payload: Mapping[str, Any], re
     return None if said is None else replace(said, silent=chat.silent)
 
 
-KINDS: dict[str, View] = {"reminder": reminder, "note": note, "week": week}
+KINDS: dict[str, View] = {"reminder": reminder, "note": note, "week": week, BROADCAST: broadcast_said}
 """Without alerts, which have `alert_said`."""
 
 

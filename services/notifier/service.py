@@ -109,15 +109,19 @@ def _open(outlets: Outlets, settings: Settings) -> None:
         outlets.add(ConsoleChannel(), Pace(UNLIMITED))
         return
     # Imported here because aiogram takes seconds and 165 MB, and the console needs none of it.
+    from services.notifier.bot.admins_chores import Chores
     from services.notifier.bot.context import Context
     from services.notifier.bot.poller import Poller
-    from services.notifier.channels.telegram import TelegramChannel
+    from services.notifier.channels.telegram import TelegramChannel, make_bot
 
     token, pace = settings.telegram_token.get_secret_value(), Pace(TELEGRAM)
     outlets.add(TelegramChannel(token, settings.telegram_api_url), pace)
     context = Context(database=outlets.database, language=settings.language, zone=outlets.zone)
     poller = Poller(token, context, pace, api_url=settings.telegram_api_url)
     outlets.closing.push_async_callback(poller.close)
+    chores = Chores(context, make_bot(token, settings.telegram_api_url), pace)
+    outlets.closing.push_async_callback(chores.close)
+    outlets.works["chores"] = chores.run
     url = settings.required_database_url
     outlets.works["commands"] = partial(alone, url, POLL_LOCK, poller.run)
 

@@ -35,9 +35,10 @@ _GATHERS = f"""(d.kind = '{EVENT}' AND c.platform <> '{CONSOLE}'
   AND (SELECT count(*) FROM (SELECT 1 FROM subscriptions f WHERE f.chat = c.id LIMIT 2) AS two) > 1)"""  # noqa: S608
 
 # Only the oldest pending delivery of a chat is ever claimed, and none beside one that is under way: that keeps each
-# chat's order. What is kept back lets the others pass.
-_IS_NEXT = """NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat = d.chat AND p.state = 'pending' AND p.id <> d.id
-  AND (p.claimed_until >= now() OR (p.id < d.id AND (p.not_before IS NULL OR p.not_before <= now()))))"""
+# chat's order. What is kept back lets the others pass, and broadcasts let everything pass.
+_BEFORE = "(p.kind = 'broadcast', p.id) < (d.kind = 'broadcast', d.id)"
+_IS_NEXT = f"""NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat = d.chat AND p.state = 'pending' AND p.id <> d.id
+  AND (p.claimed_until >= now() OR ({_BEFORE} AND (p.not_before IS NULL OR p.not_before <= now()))))"""  # noqa: S608
 
 _CLAIM = text(f"""
 WITH due AS (
@@ -47,7 +48,7 @@ WITH due AS (
     AND c.platform = :platform AND c.active AND d.chat <> ALL(CAST(:held AS int[]))
     AND c.chat_id <> ALL(CAST(:full AS bigint[]))
     AND {_IS_NEXT} AND NOT {_GATHERS}
-  ORDER BY d.next_attempt_at, d.id LIMIT :room
+  ORDER BY d.kind = 'broadcast', d.next_attempt_at, d.id LIMIT :room
   FOR UPDATE OF d SKIP LOCKED
 ), claimed AS (
   UPDATE deliveries d
@@ -90,7 +91,7 @@ SELECT CAST(extract(epoch FROM min(greatest(d.next_attempt_at, d.claimed_until, 
 FROM deliveries d JOIN chats c ON c.id = d.chat
 WHERE d.state = 'pending' AND c.platform = :platform AND c.active AND d.chat <> ALL(CAST(:held AS int[]))
     AND c.chat_id <> ALL(CAST(:full AS bigint[]))
-  AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat = d.chat AND p.state = 'pending' AND p.id < d.id
+  AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat = d.chat AND p.state = 'pending' AND {_BEFORE}
     AND (p.not_before IS NULL OR p.not_before <= now()))
 """)  # noqa: S608
 

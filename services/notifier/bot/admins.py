@@ -10,6 +10,7 @@ from aiogram.types import CallbackQuery, Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import conversations
+from services.notifier.bot.admins_broadcasts import Broadcasts
 from services.notifier.bot.admins_desk import Act, Desk, InConversation, Press, Reply, Step, Visit, answer
 from services.notifier.bot.admins_people import People
 from services.notifier.bot.admins_sites import Sites
@@ -34,17 +35,18 @@ class Admins:
 
     def __init__(self, context: Context) -> None:
         desk = self._desk = Desk(context)
-        people, sites = People(desk), Sites(desk)
+        people, sites, casts = People(desk), Sites(desk), Broadcasts(desk)
         self._people = people
         self._orders: dict[str, Order] = {
             "admin": self.help,
             "own": lambda session, visit, word: people.accept(session, visit, word, owner_only=True),
             "people": lambda session, visit, _: people.list(session, visit),
             "newsite": sites.begin,
+            "broadcast": casts.begin,
         }
         self._steps: dict[str, Step] = {}
         self._presses: dict[str, Press] = {}
-        for concern in (people, sites):
+        for concern in (people, sites, casts):
             self._steps |= concern.steps
             self._presses |= concern.presses
 
@@ -108,6 +110,8 @@ class Admins:
             await show(query, visit.say("step-gone"), None)
         else:
             await show(query, reply.text, reply.markup)
+            if reply.then is not None and query.bot is not None:
+                await reply.then(query.bot)
 
     async def help(self, session: AsyncSession, visit: Visit, _: str) -> Reply:
         """`/admin`: what this person may do."""

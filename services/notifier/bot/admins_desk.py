@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from aiogram import Bot
 from aiogram.filters import BaseFilter
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
@@ -35,11 +36,12 @@ class Act(CallbackData, prefix="a"):
 
 @dataclass(frozen=True)
 class Visit:
-    """Somebody with a role at the desk: the chat, their powers, how to write to them."""
+    """Somebody at the desk: the chat, their powers, how to write to them; the message that was written or pressed."""
 
     chat: Chat
     powers: Powers
     reader: Reader
+    message_id: int
 
     @property
     def actor(self) -> str:
@@ -59,10 +61,11 @@ class Visit:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the bot says, and the buttons under it."""
+    """What the bot says, the buttons under it, and what else it does once that is committed and said."""
 
     text: str
     markup: InlineKeyboardMarkup | None = None
+    then: Callable[[Bot], Awaitable[None]] | None = None
 
 
 Step = Callable[[AsyncSession, Visit, Conversation, Message], Awaitable[Reply]]
@@ -85,7 +88,7 @@ class Desk:
             return None
         chat = await meet(session, self.context, message, event.from_user)
         powers = await people.powers(session, event.from_user.id)
-        return Visit(chat, powers, reader_of(self.context, chat))
+        return Visit(chat, powers, reader_of(self.context, chat), message.message_id)
 
     async def begin(self, session: AsyncSession, visit: Visit, kind: str, **data: Any) -> None:
         """Wait for the next step of a conversation."""
@@ -150,3 +153,5 @@ def written(message: Message) -> str:
 async def answer(message: Message, reply: Reply) -> None:
     """Say it."""
     await message.answer(reply.text, reply_markup=reply.markup)
+    if reply.then is not None and message.bot is not None:
+        await reply.then(message.bot)
