@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiogram import Router
 
-from services.notifier.bot import admins, finding, forget, reports, search, settings, whole
+from services.notifier.bot import admins, finding, forget, groups, reports, search, settings, whole
 from services.notifier.bot.context import Context
 
 
@@ -23,7 +23,7 @@ class Concern(Protocol):
         ...
 
 
-CONCERNS: tuple[Concern, ...] = (admins, finding, settings, reports, whole, forget)
+CONCERNS: tuple[Concern, ...] = (admins, groups, finding, settings, reports, whole, forget)
 
 
 def menu() -> tuple[str, ...]:
