@@ -18,7 +18,7 @@ from svitlo.pictures.drawing import lines_of, picture, rect, text, width_of
 WIDTH = 480
 """Units a picture is wide; as PNG at twice that it fills a phone."""
 
-_EDGE, _LABEL, _TOTAL = 18.0, 52.0, 92.0
+_EDGE, _LABEL, _TOTAL = 18.0, 57.0, 92.0
 _ROW, _BAR = 34.0, 26.0
 _THIN = 1.5
 
@@ -136,6 +136,7 @@ def week_svg(week: Week, labels: Labels, *, theme: Theme = LIGHT, width: int = W
         y += _ROW
     legend, y = _legend(labels, room, y + 12, theme)
     parts += legend
+    y += 4 if labels.notes else 0
     for note in labels.notes:
         for line in lines_of(note, room, 11.5, 3):
             y += 17
@@ -196,7 +197,8 @@ def _twice(even: list[Stretch], left: float, scale: float, top: float, theme: Th
             marks.append(rect(x + wide / 2 - 0.5, top + 5, 1, _BAR - 10, theme.quiet))
     if len(even) == 4:
         x = left + even[1].end * scale
-        marks.append(rect(x - 0.6, top - 3, 1.2, _BAR + 6, theme.quiet))
+        # Outside of the bar, where it cannot be taken for a short outage.
+        marks += [rect(x - 0.75, y, 1.5, 4, theme.quiet) for y in (top - 4, top + _BAR)]
     return marks
 
 

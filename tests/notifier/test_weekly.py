@@ -141,7 +141,7 @@ def test_a_day_of_changing_clocks_has_its_own_length(last: date, month: int, say
 def test_bars_are_as_long_as_the_days_hours_say() -> None:
     svg = weekly.svg_of(record(outage(local(17, 22), 5 * HOUR)), SUNDAY, reader())
     bars = [float(wide) for wide in re.findall(r'width="([\d.]+)" height="26\.00" fill="#24344f"', svg)]
-    hour = 300 / 24
+    hour = 295 / 24
     assert bars == [pytest.approx(2 * hour, abs=0.1), pytest.approx(3 * hour, abs=0.1)]
 
 

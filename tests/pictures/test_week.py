@@ -30,7 +30,7 @@ LABELS = Labels(
     blind="не стежили 5 год 10 хв",
 )
 HOUR = timedelta(hours=1)
-LEFT, RIGHT = 70.0, WIDTH - 110.0
+LEFT, RIGHT = 75.0, WIDTH - 110.0
 
 
 def at(day: int, hour: float) -> datetime:
@@ -65,7 +65,7 @@ BUSY = replace(
 def row_of(week: Week, labels: Labels = LABELS) -> tuple[Image, list[float]]:
     """The picture's pixels, a pixel a unit, and the middle of each day's bar."""
     svg = week_svg(week, labels)
-    tops = [float(y) for y in re.findall(r'<rect x="70\.00" y="([\d.]+)" width="300\.00" height="26\.00"', svg)]
+    tops = [float(y) for y in re.findall(r'<rect x="75\.00" y="([\d.]+)" width="295\.00" height="26\.00"', svg)]
     return read(png_of(svg)), [top + 13 for top in dict.fromkeys(tops)]
 
 
@@ -91,7 +91,7 @@ def test_what_is_to_come_is_neither_on_nor_off() -> None:
 
 def test_an_outage_of_three_minutes_is_seen() -> None:
     with_it, rows = row_of(BUSY)
-    assert with_it.at(LEFT + 300 * 14.02 / 24, rows[0])[0] < 0xA0
+    assert with_it.at(LEFT + 295 * 14.02 / 24, rows[0])[0] < 0xA0
     without, _ = row_of(replace(BUSY, off=BUSY.off[:6]))
     assert colour_at(without, rows[0], 14.02) != colour_at(with_it, rows[0], 14.02)
 
@@ -134,7 +134,7 @@ def test_a_night_of_changing_clocks_is_marked_and_noted() -> None:
     svg = week_svg(quiet(date(2026, 10, 19)), replace(LABELS, notes=[note]))
     assert note in svg
     plain = week_svg(quiet(), LABELS)
-    assert svg.count("<rect") == plain.count("<rect") + 1  # the mark in the hour that comes twice
+    assert svg.count("<rect") == plain.count("<rect") + 2  # marks at the hour that comes twice
 
 
 @pytest.mark.parametrize("width", [400, 480, 900])
