@@ -25,6 +25,7 @@ from services.notifier.channels.base import (
     Said,
     TryLaterError,
 )
+from services.notifier.faults import trace
 from services.notifier.kinds import KINDS, alert_said
 from services.notifier.owing import zone_of
 from services.notifier.pacing import Pace, Retries
@@ -144,7 +145,7 @@ class Sender:
         self.wake()
         if not task.cancelled() and (error := task.exception()) is not None:
             # The claim runs out by itself, and the delivery is tried again.
-            log.error("delivery %d went wrong", delivery.id, exc_info=error)
+            log.error("delivery %d went wrong: %s", delivery.id, trace(error))
 
     async def _deliver(self, delivery: Claimed) -> None:
         outcome = await self._attempt(delivery)
