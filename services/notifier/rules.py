@@ -49,7 +49,7 @@ class Quiet:
         """When the quiet hours end in which `moment` lies; None if it lies in none.
 
         By the wall clock: a night in which the clock is set is an hour longer or shorter. An end that the clock leaps
-        over comes right after the leap.
+        over comes as far behind the leap.
         """
         local = moment.astimezone(zone)
         minute = local.hour * 60 + local.minute
@@ -61,8 +61,8 @@ class Quiet:
             return None
         clock = time(self.end // 60 % 24, self.end % 60)
         day = local.date() + timedelta(days=days + self.end // 1440)
-        # Where a clock time comes twice the later one ends the quiet; a leap is left by way of UTC.
-        end = datetime.combine(day, clock, tzinfo=zone).replace(fold=1).astimezone(UTC)
+        # Where a clock time comes twice the later one ends the quiet.
+        end = max(datetime.combine(day, clock, tzinfo=zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1))
         return end if end > moment else None
 
 
