@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,12 @@ APPRISE = Rates(overall=Rate(10, 1.0), chat=Rate(3, 3.0), group=Rate(20, 60.0))
 """Each address has limits of its own, which nobody knows; this is what a mail server or a small host bears."""
 
 UNLIMITED = Rates(overall=Rate(1000, 1.0), chat=Rate(1000, 1.0), group=Rate(1000, 1.0))
+
+
+def telegram_rates(per_second: int) -> Rates:
+    """Telegram's rates with another number of messages a second for the bot as a whole."""
+    overall = Rate(per_second, 1.0) if per_second % 4 else Rate(per_second // 4, 0.25)
+    return replace(TELEGRAM, overall=overall)
 
 
 class Window:

@@ -17,7 +17,7 @@ from services.notifier import chats
 from services.notifier.channels.apprise import AppriseChannel
 from services.notifier.channels.base import Channel, ChannelClosedError
 from services.notifier.channels.console import ConsoleChannel
-from services.notifier.pacing import APPRISE, TELEGRAM, UNLIMITED, Pace
+from services.notifier.pacing import APPRISE, UNLIMITED, Pace, telegram_rates
 from services.notifier.planner import Planner
 from services.notifier.sender import Sender
 from services.notifier.upkeep import Upkeep
@@ -114,7 +114,8 @@ def _open(outlets: Outlets, settings: Settings) -> None:
     from services.notifier.bot.poller import Poller
     from services.notifier.channels.telegram import TelegramChannel, make_bot
 
-    token, pace = settings.telegram_token.get_secret_value(), Pace(TELEGRAM)
+    token = settings.telegram_token.get_secret_value()
+    pace = Pace(telegram_rates(settings.telegram_per_second))
     outlets.add(TelegramChannel(token, settings.telegram_api_url), pace)
     context = Context(database=outlets.database, language=settings.language, zone=outlets.zone)
     poller = Poller(token, context, pace, api_url=settings.telegram_api_url)

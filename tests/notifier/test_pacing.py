@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from services.notifier.pacing import TELEGRAM, Pace, Retries
+from services.notifier.pacing import TELEGRAM, Pace, Rate, Retries, telegram_rates
 
 
 def send_all(pace: Pace, chats: list[int], *, group: bool = False) -> list[float]:
@@ -63,3 +63,10 @@ def test_retries_double_with_jitter_up_to_the_longest() -> None:
     for attempts, full in ((1, 0.5), (2, 1.0), (3, 2.0), (10, 256.0), (11, 300.0), (5000, 300.0)):
         delays = [retries.delay(attempts) for _ in range(50)]
         assert full / 2 <= min(delays) < max(delays) <= full
+
+
+def test_another_rate_leaves_that_of_a_chat() -> None:
+    assert telegram_rates(28) == TELEGRAM
+    assert telegram_rates(400).overall == Rate(100, 0.25)
+    assert telegram_rates(3).overall == Rate(3, 1.0)
+    assert telegram_rates(400).chat == TELEGRAM.chat
