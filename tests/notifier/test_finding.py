@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -139,11 +141,10 @@ async def test_a_private_place_is_followed_by_its_invitation_and_nothing_else(
     await world.site("home", "Дім")
     telegram.say(1, "/start")
     await telegram.wait_for(1, "Оберіть")
-    for words_ in ("/start s_secret", "/start i_secret", "/subscribe secret"):
-        before = len(telegram.messages(1))
-        telegram.say(1, words_)
-        await telegram.wait_until(lambda before=before: len(telegram.messages(1)) > before)
-        assert telegram.texts(1)[-1].startswith("🔎 Такого місця немає."), words_
+    for count, said in enumerate(("/start s_secret", "/start i_secret", "/subscribe secret"), 1):
+        telegram.say(1, said)
+        await telegram.wait_until(partial(lambda count: len(telegram.messages(1)) > count, count))
+        assert telegram.texts(1)[-1].startswith("🔎 Такого місця немає."), said
     telegram.press_data(1, Press(act=Act.FOLLOW, site=secret.id, page=0).pack(), telegram.messages(1)[0].message_id)
     await telegram.wait_until(lambda: any("більше немає" in answer for answer in telegram.answers))
     telegram.say(1, "Дача")
@@ -159,18 +160,21 @@ async def test_a_private_place_is_followed_by_its_invitation_and_nothing_else(
         assert await followed(world, chat) == ["secret"]
 
 
-async def test_a_link_into_a_group_follows_there_if_an_admin_opened_it(
+async def test_the_longest_name_fits_a_link_and_commands_for_other_bots_are_left_alone(
     world: World, telegram: FakeTelegram, bot: Poller
 ) -> None:
     longest = "x" * 48
     await world.site(longest, "Дім")
-    assert len(f"s_{longest}") <= 64
+    payload = f"s_{longest}"
+    assert re.fullmatch("[A-Za-z0-9_-]{1,64}", payload)
+    telegram.say(1, f"/start {payload}")
+    await telegram.wait_for(1, "✅ Стежу: Дім")
     telegram.group(-1001, admins=[7])
-    telegram.say(-1001, f"/start@{BOT_NAME} s_{longest}", user_id=8)
+    telegram.say(-1001, f"/subscribe@some_other_bot {longest}", user_id=7)
+    telegram.say(-1001, f"/subscribe@{BOT_NAME} {longest}", user_id=8)
     await telegram.wait_for(-1001, "лише адміністратори")
     assert await followed(world, -1001) == []
-    telegram.say(-1001, "/start@some_other_bot s_home", user_id=7)
-    telegram.start_group(-1001, f"s_{longest}", user_id=7)
+    telegram.say(-1001, f"/subscribe@{BOT_NAME} {longest}", user_id=7)
     await telegram.wait_for(-1001, "✅ Стежу: Дім")
     assert await followed(world, -1001) == [longest]
     assert len(telegram.texts(-1001)) == 2
