@@ -17,6 +17,7 @@ from services.notifier import chats
 from services.notifier.channels.apprise import AppriseChannel
 from services.notifier.channels.base import Channel, ChannelClosedError
 from services.notifier.channels.console import ConsoleChannel
+from services.notifier.faults import trace
 from services.notifier.pacing import APPRISE, UNLIMITED, Pace, telegram_rates
 from services.notifier.planner import Planner
 from services.notifier.sender import Sender
@@ -153,8 +154,8 @@ async def _keep(name: str, work: Work) -> None:
             if str(error) != said:
                 log.warning("%s waits: %s", name, error)
                 said = str(error)
-        except Exception:
-            log.exception("%s failed and starts again", name)
+        except Exception as error:
+            log.error("%s failed and starts again: %s", name, trace(error))  # noqa: TRY400
         if time.monotonic() - began > STEADY_S:
             backoff.reset()
             said = ""
