@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.views import SiteStatus
@@ -44,6 +45,11 @@ _DEACTIVATE = text("UPDATE chats SET active = false, inactive_reason = :reason W
 _ACTIVATE = text("UPDATE chats SET active = true, inactive_reason = NULL WHERE id = :chat")
 
 _MERGE = (
+    # What the old chat chose holds, unless the new one has begun a life of its own.
+    text("""
+UPDATE chats n SET language = o.language, timezone = o.timezone, weekly = o.weekly, muted_until = o.muted_until
+FROM chats o WHERE n.id = :into AND o.id = :chat AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE chat = n.id)
+"""),
     text("""
 UPDATE subscriptions s SET chat = :into WHERE s.chat = :chat
   AND NOT EXISTS (SELECT 1 FROM subscriptions o WHERE o.chat = :into AND o.site_id = s.site_id)
@@ -183,7 +189,14 @@ SELECT id FROM chats WHERE id = :chat OR (platform = :platform AND chat_id = :to
     )
     others = [row.id for row in rows if row.id != chat]
     if not others:
-        await session.execute(text("UPDATE chats SET chat_id = :to WHERE id = :chat"), {"chat": chat, "to": chat_id})
+        try:
+            async with session.begin_nested():
+                await session.execute(
+                    text("UPDATE chats SET chat_id = :to WHERE id = :chat"), {"chat": chat, "to": chat_id}
+                )
+        except IntegrityError:  # the new chat was met in this very moment, and can be seen now
+            await move_chat(session, chat, chat_id)
+            return
         await session.execute(
             text("UPDATE deliveries SET claimed_until = NULL WHERE chat = :chat AND state = 'pending'"), {"chat": chat}
         )

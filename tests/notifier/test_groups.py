@@ -95,26 +95,32 @@ async def test_only_admins_may_press_and_link(world: World, telegram: FakeTelegr
     assert await followed(world, GROUP) == ["home"]
 
 
-async def test_a_link_with_a_place_offers_it_in_the_first_message(
+async def test_an_admins_link_with_a_place_is_followed_in_the_first_message(
     world: World, telegram: FakeTelegram, bot: Poller
 ) -> None:
     await world.site("home", "Шевченка <12>")
-    secret = await world.site("secret", "Дача", public=False)
     telegram.group(GROUP, admins=[ADMIN], joined=False)
     telegram.start_group(GROUP, "s_home", user_id=ADMIN)
-    await telegram.wait_for(GROUP, "Повідомляти тут, коли зникає і коли повертається світло: Шевченка <12>?")
-    assert len(telegram.messages(GROUP)) == 1
-    telegram.press(GROUP, "Так", user_id=ADMIN)
     await telegram.wait_for(GROUP, "• Шевченка <12>")
-
-    telegram.say(GROUP, f"/start@svitlo_test_bot i_{secret.invite}", user_id=ADMIN)
-    await telegram.wait_for(GROUP, "світло: Дача?")
-    telegram.press(GROUP, "Так", user_id=STRANGER)
-    await answered(telegram, 2)
+    assert len(telegram.messages(GROUP)) == 1
     assert await followed(world, GROUP) == ["home"]
+
+
+@pytest.mark.parametrize("public", [True, False])
+async def test_anybody_elses_link_with_a_place_offers_it_to_the_admins(
+    world: World, telegram: FakeTelegram, bot: Poller, public: bool
+) -> None:
+    site = await world.site("home", "Дача", public=public)
+    telegram.group(GROUP, admins=[ADMIN], joined=False)
+    telegram.start_group(GROUP, "s_home" if public else f"i_{site.invite}", user_id=STRANGER)
+    await telegram.wait_for(GROUP, "Повідомляти тут, коли зникає і коли повертається світло: Дача?")
+    assert len(telegram.messages(GROUP)) == 1
+    telegram.press(GROUP, "Так", user_id=STRANGER)
+    assert await answered(telegram, 1) == "Це можуть лише адміністратори."
+    assert await followed(world, GROUP) == []
     telegram.press(GROUP, "Так", user_id=ADMIN)
     await telegram.wait_for(GROUP, "• Дача")
-    assert await followed(world, GROUP) == ["home", "secret"]
+    assert await followed(world, GROUP) == ["home"]
 
 
 async def test_a_private_place_cannot_be_linked_by_a_forged_button(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
+import logging
 
 from aiogram import Bot, F, Router
 from aiogram.enums import ChatMemberStatus
-from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
+from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramForbiddenError
 from aiogram.filters import Command, CommandObject, CommandStart
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import (
@@ -32,13 +33,16 @@ from services.notifier.bot.rights import bot_rights, granted
 from services.notifier.chats import TELEGRAM, Chat
 from services.notifier.texts import language_of
 from services.notifier.views import Reader
+from svitlo.errors import DatabaseUnavailableError
+
+log = logging.getLogger(__name__)
 
 COMMANDS = ("link",)
 
 GONE = (ChatMemberStatus.KICKED, ChatMemberStatus.LEFT)
 GROUPS = ("group", "supergroup")
-FRESH_S = 60.0
-"""So soon after its first words in a group the bot changes them instead of adding more."""
+PAUSE_S = 1.0
+"""Before the first words in a chat: it may be an old one that moved, or a link may name the place at once."""
 
 
 def make(context: Context) -> Router:
@@ -54,7 +58,7 @@ class Groups:
         self._database = context.database
         self._desk = Desk(context)
         self._permission = Permission()
-        self._greeted: dict[int, tuple[int, float]] = {}
+        self._greetings: dict[int, asyncio.Task[None]] = {}
 
     def router(self) -> Router:
         """A router of these handlers."""
@@ -80,38 +84,35 @@ class Groups:
                 for key in await chats.chat_keys(session, TELEGRAM, event.chat.id):
                     await chats.close_chat(session, key, f"the bot is {after.status} there")
                 return
-            known = await chats.chat_keys(session, TELEGRAM, event.chat.id)
-            followed = [place for key in known for place in await chats.followed_sites(session, key)]
             chat = await self._meet(session, event.chat, event.from_user)
             if granted(after, event.chat.type).pin:
                 await pins_store.resume(session, event.chat.id)
-        # A group that was raised to a supergroup lets us in again, and knows us already.
-        if before in GONE and not followed:
-            await self._greet(bot, chat, event)
+        if before in GONE and event.chat.id not in self._greetings:
+            task = asyncio.create_task(self._greet_later(bot, chat, event), name=f"greeting {chat.id}")
+            self._greetings[event.chat.id] = task
+            task.add_done_callback(lambda _: self._greetings.pop(event.chat.id, None))
 
     async def start(self, message: Message, command: CommandObject, bot: Bot) -> None:
-        """`/start s_<slug>` or `i_<invite>` by a `startgroup` link: offer that place."""
+        """`/start s_<slug>` or `i_<invite>` by a `startgroup` link: an admin's is followed, any other's is offered."""
         kind, _, word = (command.args or "").strip().partition("_")
+        slug, invite = word if kind == "s" else None, word if kind == "i" else None
+        allowed = await self._permission.of(message)
         async with self._database.transaction() as session:
             chat = await meet(session, self._context, message, message.from_user)
-            place = await chats.find_site(
-                session, slug=word if kind == "s" else None, invite=word if kind == "i" else None
-            )
+            place = await chats.find_site(session, slug=slug, invite=invite)
         reader = reader_of(self._context, chat)
         if place is None:
-            page = reader.words.say("not-found"), choose_board(chat.id, reader.words)
+            page: Page = reader.words.say("not-found"), choose_board(chat.id, reader.words)
+        elif allowed:
+            await self._desk.follow(chat, slug=slug, invite=invite)
+            page = await self._card(bot, chat, None, message, reader)
         else:
             yes: CallbackData = Step(do=Do.FOLLOW, chat=chat.id, site=place.id)
             if not place.public:
                 yes = Invited(chat=chat.id, word=word)
             said = reader.words.say("group-offer", place=reader.escape(place.name))
             page = said, offer_board(chat.id, yes, reader.words)
-        said, markup = page
-        hello, at = self._greeted.pop(message.chat.id, (0, 0.0))
-        if hello and time.monotonic() - at < FRESH_S and not chat.topic_id:
-            await bot.edit_message_text(said, chat_id=message.chat.id, message_id=hello, reply_markup=markup)
-        else:
-            await message.answer(said, reply_markup=markup)
+        await self._say(message, page)
 
     async def link(self, message: Message, command: CommandObject, bot: Bot) -> None:
         """`/link`, `/link <slug or invite>` in a group, a topic or a channel."""
@@ -248,16 +249,25 @@ class Groups:
             page = self._desk.card(bot, chat, title, reader) if linked else self._desk.tree(chat, 0, 0, reader)
             await self._say(message, await page)
 
+    async def _greet_later(self, bot: Bot, chat: Chat, event: ChatMemberUpdated) -> None:
+        """Say the first words, unless the chat knows us already: as a group that became a supergroup does."""
+        await asyncio.sleep(PAUSE_S)
+        try:
+            async with self._database.transaction() as session:
+                keys = await chats.chat_keys(session, TELEGRAM, event.chat.id)
+                known = [key for key in keys if await chats.followed_sites(session, key)]
+            if not known:
+                await self._greet(bot, chat, event)
+        except (AiogramError, TimeoutError, DatabaseUnavailableError) as error:
+            log.info("chat %d was not greeted: %s", chat.id, type(error).__name__)
+
     async def _greet(self, bot: Bot, chat: Chat, event: ChatMemberUpdated) -> None:
-        """The first words: in a group there; about a channel in private, or there if that person is unknown to us."""
+        """In a group there; about a channel in private, or there if that person is unknown to us."""
         reader = reader_of(self._context, chat)
         say, board = reader.words.say, choose_board(chat.id, reader.words)
         if event.chat.type != "channel":
-            hello = await bot.send_message(
-                chat.chat_id, say("group-hello-forum" if event.chat.is_forum else "group-hello"), reply_markup=board
-            )
-            self._greeted = {key: value for key, value in self._greeted.items() if _fresh(value)}
-            self._greeted[chat.chat_id] = (hello.message_id, time.monotonic())
+            hello = say("group-hello-forum" if event.chat.is_forum else "group-hello")
+            await bot.send_message(chat.chat_id, hello, reply_markup=board)
             return
         said = say("channel-hello", title=reader.escape(event.chat.title or ""))
         try:
@@ -282,9 +292,7 @@ class Groups:
             await message.edit_reply_markup(reply_markup=None)
 
     async def _say(self, message: Message, page: Page) -> None:
+        if greeting := self._greetings.get(message.chat.id):
+            greeting.cancel()
         said, markup = page
         await message.answer(said, reply_markup=markup)
-
-
-def _fresh(greeted: tuple[int, float]) -> bool:
-    return time.monotonic() - greeted[1] < FRESH_S

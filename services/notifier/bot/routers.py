@@ -27,9 +27,9 @@ CONCERNS: tuple[Concern, ...] = (admins, groups, finding, settings, reports, who
 
 
 def menu() -> tuple[str, ...]:
-    """The commands people are offered, in order; `help` closes the list."""
-    names = [name for concern in CONCERNS for name in concern.COMMANDS if name != "help"]
-    return (*names, "help")
+    """The commands people are offered, in order; what only some need, to link a group, comes late, and `help` last."""
+    names = [name for concern in CONCERNS for name in concern.COMMANDS if name not in (*groups.COMMANDS, "help")]
+    return (*names, *groups.COMMANDS, "help")
 
 
 def routers(context: Context) -> list[Router]:
