@@ -398,3 +398,29 @@ async def test_the_week_by_itself_is_switched_off_and_on(telegram: FakeTelegram,
     telegram.say(1, "/weekly on")
     await telegram.wait_for(1, "Щонеділі о 19:00 надсилатиму")
     assert await wanted()
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_living_diagram_is_asked_for_and_given_up(house: House, telegram: FakeTelegram, world: World) -> None:
+    telegram.say(1, "/weekly pin")
+    await telegram.wait_for(1, "рівно за одним місцем")
+    chat = await world.chat(1, house.site)
+    telegram.say(1, "/weekly pin")
+    await telegram.wait_for(1, "Закріплю тут тиждень")
+    assert len(await world.rows("SELECT 1 FROM pins WHERE chat = :chat AND kind = 'week'", chat=chat.id)) == 1
+    telegram.say(1, "/weekly unpin")
+    await telegram.wait_for(1, "більше не буде")
+    assert await world.rows("SELECT 1 FROM pins") == []
+
+
+@pytest.mark.usefixtures("bot")
+async def test_only_admins_change_the_week_of_a_group(house: House, telegram: FakeTelegram, world: World) -> None:
+    telegram.group(-5, admins=[7])
+    chat = await world.chat(-5, house.site)
+    for wish in ("off", "pin"):
+        telegram.say(-5, f"/weekly {wish}", user_id=8)
+    await until(lambda: telegram.texts(-5) == ["Це можуть лише адміністратори чату."] * 2)
+    (row,) = await world.rows(
+        "SELECT weekly, (SELECT count(*) FROM pins) AS pins FROM chats WHERE id = :id", id=chat.id
+    )
+    assert (row.weekly, row.pins) == (True, 0)

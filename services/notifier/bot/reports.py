@@ -1,4 +1,4 @@
-"""`/history`, `/stats`, `/week`, `/weekly`, and the buttons under alerts."""
+"""`/history`, `/stats`, `/week`, and the buttons under alerts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Final
 
 from aiogram import Router
 from aiogram.exceptions import TelegramBadRequest
-from aiogram.filters import Command, CommandObject
+from aiogram.filters import Command
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
 from services.notifier import chats, chats_rules, history, weekly
+from services.notifier.bot import weekly as by_itself
 from services.notifier.bot.callbacks import HISTORY, MUTE, WEEK, Ask
 from services.notifier.bot.context import Context
 from services.notifier.bot.meeting import meet, reader_of, show
@@ -26,7 +27,7 @@ from services.notifier.texts import Words
 from services.notifier.views import Reader, short_name
 from services.notifier.views.reports import PERIODS, Period, history_text, stats_text
 
-COMMANDS = ("history", "stats", "week", "weekly")
+COMMANDS = ("history", "stats", "week", *by_itself.COMMANDS)
 
 MUTED_FOR: Final = timedelta(hours=8)
 CHOICES = 8
@@ -73,8 +74,10 @@ class Told:
 
 
 def make(context: Context) -> Router:
-    """A router of these handlers."""
-    return Reports(context).router()
+    """A router of these handlers, and of those for the week by itself."""
+    router = Reports(context).router()
+    router.include_router(by_itself.make(context))
+    return router
 
 
 class Reports:
@@ -94,7 +97,6 @@ class Reports:
         router = Router(name="reports")
         for report, command in ((Report.HISTORY, "history"), (Report.STATS, "stats"), (Report.WEEK, "week")):
             router.message.register(self._asker(report), Command(command))
-        router.message.register(self.weekly, Command("weekly"))
         router.callback_query.register(self.chosen, Choose.filter())
         router.callback_query.register(self.leafed, Leaf.filter())
         router.callback_query.register(self.looked, Look.filter())
@@ -119,20 +121,6 @@ class Reports:
             return
         text = reader.words.say(f"report-which-{report.name.lower()}" if places else "report-nowhere")
         await message.answer(text, reply_markup=_choice(report, places, 0, reader.words))
-
-    async def weekly(self, message: Message, command: CommandObject) -> None:
-        """`/weekly`, `/weekly on`, `/weekly off`."""
-        wish = {"on": True, "off": False}.get((command.args or "").strip().lower())
-        allowed = wish is None or await self._permission.of(message)
-        async with self._context.database.transaction() as session:
-            chat = await meet(session, self._context, message, message.from_user)
-            if wish is not None and allowed:
-                await history.set_weekly(session, chat.id, wish)
-            wanted = await history.wants_weekly(session, chat.id)
-        say = reader_of(self._context, chat).words.say
-        state = "on" if wanted else "off"
-        key = "muted-not-allowed" if not allowed else f"weekly-is-{state}" if wish is None else f"weekly-{state}"
-        await message.answer(say(key))
 
     async def chosen(self, query: CallbackQuery, callback_data: Choose) -> None:
         """A place was chosen, or another page of places."""

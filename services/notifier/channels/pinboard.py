@@ -49,7 +49,7 @@ class Pinboard:
         """Let a message say this; that it does already is as good. Raises `MessageLostError` if it is gone."""
         try:
             await self._make(self._bot.edit_message_text(text, chat_id=chat.chat_id, message_id=message_id))
-        except _NotModifiedError:
+        except UnchangedError:
             return
 
     async def pin(self, chat: Address, message_id: int) -> None:
@@ -71,7 +71,7 @@ class Pinboard:
         except TelegramBadRequest as error:
             said = error.message.lower()
             if "message is not modified" in said:
-                raise _NotModifiedError from None
+                raise UnchangedError from None
             if any(words in said for words in _LOST):
                 raise MessageLostError(said[:200]) from None
             if any(words in said for words in _NO_RIGHT):
@@ -81,5 +81,5 @@ class Pinboard:
             raise translate(error, self._token) from None  # what it came from may hold the token
 
 
-class _NotModifiedError(Exception):
+class UnchangedError(Exception):
     """The message is as it should be."""
