@@ -113,8 +113,9 @@ def _open(outlets: Outlets, settings: Settings) -> None:
     from services.notifier.bot.admins_chores import Chores
     from services.notifier.bot.context import Context
     from services.notifier.bot.poller import Poller
-    from services.notifier.channels.pinboard import Pinboard
+    from services.notifier.channels.gallery import Gallery
     from services.notifier.channels.telegram import TelegramChannel, make_bot
+    from services.notifier.diagram import Diagrams
     from services.notifier.pins import Pins
 
     token = settings.telegram_token.get_secret_value()
@@ -123,9 +124,10 @@ def _open(outlets: Outlets, settings: Settings) -> None:
     context = Context(database=outlets.database, language=settings.language, zone=outlets.zone)
     poller = Poller(token, context, pace, api_url=settings.telegram_api_url)
     outlets.closing.push_async_callback(poller.close)
-    board = Pinboard(token, settings.telegram_api_url)
+    board = Gallery(token, settings.telegram_api_url)
     outlets.closing.push_async_callback(board.close)
     outlets.works["pinned messages"] = Pins(outlets.database, board, pace, outlets.zone).run
+    outlets.works["diagrams"] = Diagrams(outlets.database, board, pace, outlets.zone).run
     chores = Chores(context, make_bot(token, settings.telegram_api_url), pace)
     outlets.closing.push_async_callback(chores.close)
     outlets.works["chores"] = chores.run
