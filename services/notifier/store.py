@@ -47,8 +47,9 @@ WITH due AS (
     AND (d.claimed_until IS NULL OR d.claimed_until < now())
     AND c.platform = :platform AND c.active AND d.chat <> ALL(CAST(:held AS int[]))
     AND c.chat_id <> ALL(CAST(:full AS bigint[]))
+    AND (d.kind = 'broadcast') = :broadcasts
     AND {_IS_NEXT} AND NOT {_GATHERS}
-  ORDER BY d.kind = 'broadcast', d.next_attempt_at, d.id LIMIT :room
+  ORDER BY d.next_attempt_at, d.id LIMIT :room
   FOR UPDATE OF d SKIP LOCKED
 ), claimed AS (
   UPDATE deliveries d
@@ -112,6 +113,11 @@ WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'pending'
 
 _TOLD = text("UPDATE chats SET told_at = now(), told_site = :site WHERE id = :chat")
 
+_GIVE_BACK = text("""
+UPDATE deliveries SET claimed_until = NULL, attempts = greatest(attempts - 1, 0)
+WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'pending'
+""")
+
 _RETRY = text("""
 UPDATE deliveries SET next_attempt_at = now() + make_interval(secs => CAST(:delay_s AS float8)),
   claimed_until = NULL, error = :error WHERE id = :id AND state = 'pending'
@@ -160,15 +166,26 @@ class Reach:
 
 
 async def claim(session: AsyncSession, reach: Reach, room: int, lease_s: float) -> list[Claimed]:
-    """Claim up to `room` due deliveries, at most one a chat."""
-    values = {**reach.values(), "room": room, "lease_s": lease_s}
-    rows = [dict(row) for row in (await session.execute(_CLAIM, values)).mappings()]
+    """Claim up to `room` due deliveries, at most one a chat; broadcasts only where nothing else is due."""
+    rows: list[dict[str, Any]] = []
+    for broadcasts in (False, True):
+        if (left := room - len(rows)) <= 0:
+            break
+        # Apart, so that each is read in the order of its index, however much is pending.
+        values = {**reach.values(), "room": left, "lease_s": lease_s, "broadcasts": broadcasts}
+        values["held"] = [*reach.held, *(row["chat"] for row in rows)]
+        rows += [dict(row) for row in (await session.execute(_CLAIM, values)).mappings()]
     queues = await _queues(session, [row["chat"] for row in rows if row["kind"] == EVENT])
     # What is printed one below the other needs no gathering.
     most = 1 if reach.platform == CONSOLE else MOST_TOGETHER
     return [
         _claimed(row, queue[:most], silent) for row in rows for queue, silent in [queues.get(row["chat"], ([], True))]
     ]
+
+
+async def give_back(session: AsyncSession, deliveries: Collection[int]) -> None:
+    """Let go of claims of which nothing was tried."""
+    await session.execute(_GIVE_BACK, {"ids": list(deliveries)})
 
 
 async def next_due(session: AsyncSession, reach: Reach) -> float | None:
