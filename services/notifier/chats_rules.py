@@ -13,9 +13,10 @@ KINDS = ("lost", "restored", "revised", "unstable")
 """Kinds of alert a chat can want, in the order they are offered."""
 
 _RULES = text("""
-SELECT s.id AS site, s.name AS place, f.kinds, f.min_minutes, f.quiet_from, f.quiet_to, f.quiet_mode, f.muted_until,
-       f.remind_minutes
+SELECT s.id AS site, s.name AS place, p.name AS above, f.kinds, f.min_minutes, f.quiet_from, f.quiet_to, f.quiet_mode,
+       f.muted_until, f.remind_minutes
 FROM subscriptions f JOIN sites s ON s.id = f.site_id AND s.removed_at IS NULL
+LEFT JOIN sites p ON p.id = s.parent_id AND p.public AND p.removed_at IS NULL
 WHERE f.chat = :chat AND (CAST(:site AS int) IS NULL OR s.id = :site) ORDER BY s.name, s.id
 """)
 
@@ -29,7 +30,10 @@ _MUTE = text("UPDATE subscriptions SET muted_until = :until WHERE chat = :chat A
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """By which rules a chat follows a place: quiet hours in minutes of the chat's day, times in UTC."""
+    """By which rules a chat follows a place: quiet hours in minutes of the chat's day, times in UTC.
+
+    `above` is the public place it belongs to.
+    """
 
     site: int
     place: str
@@ -40,6 +44,12 @@ class Rules:
     quiet_mode: str = "silent"
     muted_until: datetime | None = None
     remind_minutes: int = 0
+    above: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What the place is called, with the one above it: `Секція 1` alone tells nothing."""
+        return f"{self.above} › {self.place}" if self.above else self.place
 
     @property
     def quiet(self) -> tuple[int, int] | None:

@@ -206,6 +206,27 @@ async def test_what_people_wrote_while_the_bot_was_down_is_answered(world: World
         await telegram.wait_for(2, "/places")
 
 
+async def test_a_button_pressed_beyond_the_rate_is_answered_and_does_nothing(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    telegram.say(1, "/language", language="en")
+    seen = await telegram.wait_for(1, "Language")
+    for _ in range(65):
+        telegram.press_data(1, "sw:language:uk", seen.message_id, language="en")
+    await telegram.wait_until(lambda: len(telegram.answers) == 65, 20.0)
+    assert telegram.answers.count("Not so fast, please.") == 6
+
+
+async def test_what_a_group_says_among_its_members_is_not_counted(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    for _ in range(15):
+        telegram.say(-1001, "а у вас є світло?", user_id=7)
+    telegram.say(-1001, f"/help@{BOT_NAME}", user_id=7)
+    await telegram.wait_for(-1001, "/places")
+    assert len(telegram.messages(-1001)) == 1
+
+
 async def test_a_group_that_asks_without_end_is_answered_ten_times_a_minute_and_others_always(
     world: World, telegram: FakeTelegram, bot: Poller
 ) -> None:

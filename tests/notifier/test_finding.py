@@ -472,20 +472,20 @@ def test_found_places_are_counted(count: int, uk: str, en: str) -> None:
 
 def test_the_list_of_places_marks_what_is_muted() -> None:
     places = [
-        Followed(status=status()),
-        Followed(status=status("off", place="Дача"), muted_until=NOW + timedelta(hours=1)),
-        Followed(status=status("late", place="Офіс"), silent=True),
+        Followed(status=status(), title="Центр › Шевченка 12"),
+        Followed(status=status("off"), title="Дача", muted_until=NOW + timedelta(hours=1)),
+        Followed(status=status("late"), title="Офіс", silent=True),
     ]
     assert places_text(places, 3, None, reader("uk")) == (
         "📍 Стежу за 3 місцями\n"
-        "\n💡 <b>Шевченка 12</b>\nСвітло є з 18:03 (2 год 7 хв)"
+        "\n💡 <b>Центр › Шевченка 12</b>\nСвітло є з 18:03 (2 год 7 хв)"
         "\n🔌 <b>Дача</b> 🔕\nСвітла немає з 18:03 (2 год 7 хв)"
         "\n⏳ <b>Офіс</b> 🔕\nПлата мовчить, чекаємо"
     )
     said = places_text(places[:1], 21, NOW + timedelta(hours=3), reader("en"))
     assert said == (
         "📍 Following 21 places\n🔕 All alerts are muted until 23:10. Turn on: /unmute\n"
-        "\n💡 <b>Шевченка 12</b>\nPower on since 18:03 (2 h 7 min)"
+        "\n💡 <b>Центр › Шевченка 12</b>\nPower on since 18:03 (2 h 7 min)"
     )
 
 

@@ -76,14 +76,20 @@ async def test_kinds_of_alert_are_switched_one_by_one(world: World, telegram: Fa
     await opened(world, telegram)
     telegram.press(1, "Про що писати")
     seen = await telegram.wait_for(1, "🔔 Дім: про що писати?")
-    assert seen.labels == ["✅ Світло зникло", "✅ Світло зʼявилося", "✅ Уточнення", "✅ Блимання", "‹ Назад"]
-    telegram.press(1, "Блимання")
-    await telegram.wait_for(1, lambda seen: "Блимання" in seen.labels)
+    assert seen.labels == [
+        "✅ Світло зникло",
+        "✅ Світло зʼявилося",
+        "✅ Уточнення сказаного раніше",
+        "✅ Світло блимає",
+        "‹ Назад",
+    ]
+    telegram.press(1, "Світло блимає")
+    await telegram.wait_for(1, lambda seen: "Світло блимає" in seen.labels)
     telegram.press(1, "Світло зникло")
     await telegram.wait_for(1, lambda seen: "Світло зникло" in seen.labels)
     assert await rules(world, 1, "kinds") == (["restored", "revised"],)
-    telegram.press(1, "Блимання")
-    await telegram.wait_for(1, lambda seen: "✅ Блимання" in seen.labels)
+    telegram.press(1, "Світло блимає")
+    await telegram.wait_for(1, lambda seen: "✅ Світло блимає" in seen.labels)
     telegram.press(1, "Назад")
     await telegram.wait_for(1, "Про що: світло зʼявилося, уточнення, блимання")
     assert len(telegram.messages(1)) == 1, "everything in one message"
@@ -255,6 +261,11 @@ async def test_the_whole_chat_is_muted_and_speaks_again(world: World, telegram: 
     telegram.press(1, "Доки не")
     await telegram.wait_for(1, "🔕 Мовчу, доки не ввімкнете: /unmute")
     assert (await chat(world, 1)).muted_until == typed.FOREVER
+    telegram.say(1, "/mute")
+    await telegram.wait_for(1, lambda seen: "🔔 Досить мовчати" in seen.labels)
+    telegram.press(1, "Досить мовчати")
+    await telegram.wait_until(lambda: telegram.texts(1)[-1] == "🔔 Знову сповіщаю.")
+    assert (await chat(world, 1)).muted_until is None
 
 
 async def test_the_language_is_chosen_by_button_or_word(world: World, telegram: FakeTelegram, bot: Poller) -> None:
@@ -454,6 +465,11 @@ def test_what_would_be_forgotten_is_counted(count: int, uk: str) -> None:
     assert forget_text(kept, reader("uk"), group=False, done=False) == (
         f"🗑 Видалити все, що я знаю про цей чат?\nЦе {uk}. Повернути їх не можна."
     )
+
+
+def test_where_only_the_language_is_kept_no_zeros_are_counted() -> None:
+    nothing = Kept(chats=1, places=0, messages=0, roles=0)
+    assert forget_text(nothing, reader("uk"), group=False, done=True).startswith("🗑 Видалено: налаштування цього чату.")
 
 
 def test_answers_about_the_whole_chat_in_english() -> None:

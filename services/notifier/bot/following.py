@@ -29,7 +29,7 @@ async def list_places(session: AsyncSession, chat: Chat, page: int, reader: Read
     shown = on_page(rules, page)
     sites = await chats.statuses(session, [place.site for place in shown])  # in the same order: by name
     places = [
-        Followed(status=status, muted_until=place.muted_until, silent=not place.kinds)
+        Followed(status=status, title=place.title, muted_until=place.muted_until, silent=not place.kinds)
         for status, place in zip(sites, shown, strict=True)
     ]
     text = places_text(places, len(rules), chat.muted_until, reader)

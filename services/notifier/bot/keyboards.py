@@ -86,7 +86,7 @@ def after_board(site: int, words: Words) -> InlineKeyboardMarkup:
 def places_board(places: Sequence[Rules], page: int, words: Words) -> InlineKeyboardMarkup:
     """The chat's own places: each opens its settings."""
     shown, turns = paged(places, page, words, lambda to: Press(act=Act.LIST, site=0, page=to))
-    rows = [[button(f"⚙️ {short_name(rules.place, LABEL - 3)}", Rule(do="c", site=rules.site))] for rules in shown]
+    rows = [[button(f"⚙️ {short_name(rules.title, LABEL - 3)}", Rule(do="c", site=rules.site))] for rules in shown]
     return InlineKeyboardMarkup(inline_keyboard=[*rows, *turns, [add_button(words)]])
 
 

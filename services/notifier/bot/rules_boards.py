@@ -71,7 +71,7 @@ def card_board(rules: Rules, reader: Reader) -> InlineKeyboardMarkup:
 def kinds_board(rules: Rules, reader: Reader) -> InlineKeyboardMarkup:
     """Each kind of alert, to be switched on or off."""
     rows = [
-        [_choice(_first_up(reader.words.say(f"kind-{kind}")), kind in rules.kinds, _rule(Do.SET_KIND, rules, index))]
+        [_choice(reader.words.say(f"pick-kind-{kind}"), kind in rules.kinds, _rule(Do.SET_KIND, rules, index))]
         for index, kind in enumerate(KINDS)
     ]
     return _markup([*rows, _back(rules, reader)])
@@ -141,9 +141,11 @@ def back_board(rules: Rules, reader: Reader, do: Do = Do.CARD) -> InlineKeyboard
     return _markup([[button(reader.words.say("button-back"), _rule(do, rules))]])
 
 
-def mute_all_board(reader: Reader) -> InlineKeyboardMarkup:
-    """How long to say nothing at all."""
-    return whole_board("mute", [(str(value), label) for value, label in _mutes(reader)])
+def mute_all_board(reader: Reader, *, muted: bool) -> InlineKeyboardMarkup:
+    """How long to say nothing at all; to speak again if it is `muted`."""
+    choices = [(str(value), label) for value, label in _mutes(reader)]
+    again = [(str(UNMUTE), reader.words.say("set-unmute"))] if muted else []
+    return whole_board("mute", [*choices, *again])
 
 
 def whole_board(what: str, choices: Iterable[tuple[str, str]], chosen: str = "") -> InlineKeyboardMarkup:
@@ -187,10 +189,6 @@ def _minutes(key: str, minutes: int, reader: Reader, without: str = "") -> str:
 
 def _choice(label: str, chosen: bool, press: CallbackData) -> InlineKeyboardButton:
     return button(f"✅ {label}" if chosen else label, press)
-
-
-def _first_up(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def _rule(do: Do, rules: Rules, value: int = 0) -> Rule:

@@ -76,7 +76,7 @@ class Settings:
                 elif do is Do.SET_LEAVE:
                     await chats.unsubscribe(session, chat.id, rules.site)
                     text, markup = await list_places(session, chat, 0, reader)
-                    notice = reader.words.say("left", place=rules.place)
+                    notice = reader.words.say("left", place=rules.title)
                 else:
                     text, markup = await self._step(session, chat, rules, do, callback_data.value, reader, message)
         except NotOfferedError:
@@ -134,7 +134,7 @@ class Settings:
             now = self._context.clock()
             await conversations.begin(session, chat.id, ASKED, now, site=rules.site)
             key = "quiet-type" if is_private(message) else "quiet-type-group"
-            text = reader.words.say(key, place=reader.escape(rules.place))
+            text = reader.words.say(key, place=reader.escape(rules.title))
             return text, boards.back_board(rules, reader, Do.QUIET)
         if do in _CHANGES:
             change, leads_to = _CHANGES[do]
@@ -154,14 +154,14 @@ Change = Callable[[AsyncSession, int, Rules, int, Reader], Awaitable[None]]
 
 def _screen(key: str, board: Callable[[Rules, Reader], InlineKeyboardMarkup]) -> Screen:
     def screen(rules: Rules, reader: Reader) -> tuple[str, InlineKeyboardMarkup]:
-        return reader.words.say(key, place=reader.escape(rules.place)), board(rules, reader)
+        return reader.words.say(key, place=reader.escape(rules.title)), board(rules, reader)
 
     return screen
 
 
 def _quiet(rules: Rules, reader: Reader) -> tuple[str, InlineKeyboardMarkup]:
     hours = quiet_text(rules, reader)
-    text = reader.words.say("quiet-which", place=reader.escape(rules.place), hours=hours)
+    text = reader.words.say("quiet-which", place=reader.escape(rules.title), hours=hours)
     return text, boards.quiet_board(rules, reader)
 
 

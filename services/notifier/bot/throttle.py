@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiogram import BaseMiddleware
-from aiogram.types import Message, TelegramObject
+from aiogram.types import CallbackQuery, Message, TelegramObject
 
 from services.notifier.pacing import Rate, Window
+from services.notifier.texts import LANGUAGES, language_of, words
 
-PRIVATE = Rate(30, 60.0)
+PRIVATE = Rate(60, 60.0)
 GROUP = Rate(10, 60.0)
 """Half of the 20 messages a minute Telegram allows in a group; the rest is for alerts."""
 
@@ -41,6 +42,10 @@ class Throttle(BaseMiddleware):
             del self._chats[idle]
         window = self._chats.setdefault(chat, Window(self._group if chat < 0 else self._private))
         if window.wait(now) > 0:
+            if isinstance(event, CallbackQuery):
+                # A pop-up is no message to Telegram; without an answer the button would seem to hang.
+                code = event.from_user.language_code
+                await event.answer(words(language_of(code, LANGUAGES[0])).say("slow-down"))
             return None
         window.take(now)
         return await handler(event, data)

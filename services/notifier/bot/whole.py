@@ -118,7 +118,8 @@ class WholeChat:
 
     async def _mute(self, session: AsyncSession, chat: Chat, word: str, reader: Reader) -> Answer:
         if not word:
-            return reader.words.say("mute-all-which"), boards.mute_all_board(reader)
+            muted = chat.muted_until is not None and chat.muted_until > reader.now
+            return reader.words.say("mute-all-which"), boards.mute_all_board(reader, muted=muted)
         span = typed.span(word)
         if span is None:
             return reader.words.say("mute-badly"), None

@@ -33,6 +33,7 @@ class Followed:
     """A place in a chat's list: how it stands, and whether it is muted now or wants no alert at all."""
 
     status: SiteStatus
+    title: str
     muted_until: datetime | None = None
     silent: bool = False
 
@@ -49,7 +50,14 @@ def branch_text(path: Sequence[Spot], status: SiteStatus | None, reader: Reader,
     if not path or status is None:
         return reader.words.say("choose-or-type" if typing else "choose")
     where = reader.escape(STEP.join(spot.name for spot in path))
-    return "\n".join((f"📍 {where}", state_line(status, reader), "", reader.words.say("choose-below")))
+    return "\n".join(
+        (
+            f"📍 {where}",
+            state_line(status, reader),
+            "",
+            reader.words.say("choose" if path[-1].followed else "choose-below"),
+        )
+    )
 
 
 def followed_text(name: str, status: SiteStatus, reader: Reader, *, new: bool) -> str:
@@ -91,7 +99,7 @@ def places_text(places: Sequence[Followed], total: int, muted_until: datetime | 
     lines.append("")
     for place in places:
         status = place.status
-        name, line = reader.escape(status.place), state_line(status, reader)
+        name, line = reader.escape(place.title), state_line(status, reader)
         hushed = place.silent or (place.muted_until is not None and place.muted_until > reader.now)
         lines.append(f"{line[: line.index(' ')]} <b>{name}</b>{' 🔕' if hushed else ''}\n{line[line.index(' ') + 1 :]}")
     return "\n".join(lines)

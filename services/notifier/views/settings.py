@@ -15,7 +15,7 @@ from services.notifier.views.status import SiteStatus
 def card_text(rules: Rules, status: SiteStatus, chat_muted: datetime | None, reader: Reader) -> str:
     """By which rules a place is followed: first whether it speaks at all."""
     say = reader.words.say
-    place = reader.escape(rules.place)
+    place = reader.escape(rules.title)
     muted = rules.muted_until is not None and rules.muted_until > reader.now
     if muted:
         key = "card-muted-forever" if rules.muted_until == FOREVER else "card-muted"
@@ -84,8 +84,7 @@ def zone_text(name: str, reader: Reader, *, chosen: bool, private: bool = True) 
 def forget_text(kept: Kept, reader: Reader, *, group: bool, done: bool) -> str:
     """What would be deleted, or was."""
     say = reader.words.say
-    counts = [say("forget-places", count=kept.places), say("forget-messages", count=kept.messages)]
-    if kept.roles:
-        counts.append(say("forget-roles", count=kept.roles))
+    counts = {"forget-places": kept.places, "forget-messages": kept.messages, "forget-roles": kept.roles}
+    what = ", ".join(say(key, count=count) for key, count in counts.items() if count) or say("forget-settings")
     where = "group" if group else "chat"
-    return say("forgotten" if done else f"forget-ask-{where}", what=", ".join(counts))
+    return say("forgotten" if done else f"forget-ask-{where}", what=what)

@@ -64,6 +64,7 @@ page-back = ‹ Previous
 page-next = Next ›
 
 # Misunderstandings
+slow-down = Not so fast, please.
 stale = This button is out of date. Start here: /places
 group-admins-only = Only the admins of this group can change that.
 unknown-command = There is no such command. What I can do: /help

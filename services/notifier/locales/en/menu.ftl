@@ -12,8 +12,10 @@ help =
     /start — find a place (or just type an address)
     /places — your places, and what to write about them
     /status — where the power is on now
+    /history, /stats, /week — how it was so far
     /mute 8h — be quiet, /unmute — enough of that
     /language, /timezone — language and time
+    /link — connect a group or a channel
     /forget — delete all about this chat
     
     A private place opens by an invitation link from whoever installed the board.
@@ -23,6 +25,7 @@ help-group =
     /start — find a place
     /places — the places of this group, and what to write about them
     /status — where the power is on now
+    /history, /stats, /week — how it was so far
     /mute 8h — be quiet, /unmute — enough of that
     /language, /timezone — language and time
     /forget — delete all about this group

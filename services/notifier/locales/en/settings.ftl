@@ -22,9 +22,9 @@ remind-never = none
 remind-every = every { $duration } while it is off
 
 # Screens
-kinds-which = 🔔 { $place }: write about what?
-length-which = ⏱ { $place }: write about which outages?
-    Of a long one I tell once the time you choose has passed.
+kinds-which = 🔔 { $place }: what to tell?
+length-which = ⏱ { $place }: which outages to tell?
+    I write of longer ones once the chosen time has passed.
 quiet-which = 🌙 { $place }: when should I be quiet?
     Now: { $hours }.
     Nothing gets lost: it comes without a sound, or summed up when the quiet hours end.
@@ -38,7 +38,11 @@ leave-which = { $place }: stop following?
     The settings of this place will go.
 
 # Buttons
-set-kinds = 🔔 Write about
+pick-kind-lost = Power off
+pick-kind-restored = Power on
+pick-kind-revised = Corrections of what I said
+pick-kind-unstable = Power comes and goes
+set-kinds = 🔔 What to tell
 set-length = ⏱ Short outages
 set-quiet = 🌙 Quiet hours
 set-remind = 🔁 Reminders
@@ -81,6 +85,7 @@ forget-ask-chat = 🗑 Delete all I know about this chat?
     That is { $what }. It cannot be undone.
 forget-ask-group = 🗑 Delete all I know about this group?
     That is { $what }. It cannot be undone.
+forget-settings = the settings of this chat
 forget-places = { $count ->
     [one] { $count } place with its settings
    *[other] { $count } places with their settings
