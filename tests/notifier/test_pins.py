@@ -15,7 +15,11 @@ from services.notifier import chats, pins_store
 from services.notifier.channels.pinboard import Pinboard
 from services.notifier.pacing import TELEGRAM, UNLIMITED, Pace
 from services.notifier.pins import Habits, Pins
+from services.notifier.texts import words
+from services.notifier.views import Reader, SiteStatus
+from services.notifier.views.groups import pin_text
 from svitlo import registry
+from svitlo.contracts import SiteStateWord
 from tests.notifier.conftest import KYIV, World, until
 from tests.support.telegram import EDIT, PIN, POST, STRICT, FakeTelegram
 
@@ -37,6 +41,87 @@ async def pinning(
         task.cancel()
         await asyncio.wait([task])
         await board.close()
+
+
+def site(name: str, state: str, *, since: datetime | None = NOON, children: int = 0, off: int = 0) -> SiteStatus:
+    return SiteStatus(
+        place=name, state=SiteStateWord(state), since=since, cause=None, children=children, children_off=off
+    )
+
+
+def reader(language: str, now: datetime = NOON) -> Reader:
+    return Reader(
+        words=words(language), zone=KYIV, now=now, escape=lambda said: said.replace("&", "&amp;").replace("<", "&lt;")
+    )
+
+
+HOUSE = [
+    site("Дача", "unknown", since=None),
+    site("Двір & <сад>", "off", since=NOON - timedelta(days=400)),
+    site("Клініка", "backup"),
+    site("Під'їзд 1", "partial", children=4, off=1),
+    site("Ринок", "maintenance"),
+    site("Школа", "late"),
+    site("Шевченка 12", "on"),
+]
+
+UK = """💡 Світло є: 1 з 7
+
+❔ Дача — стан невідомий
+🔌 Двір &amp; &lt;сад> — світла немає з 13:00 16 жовтня 2025
+🔋 Клініка — резервне живлення
+🌗 Під'їзд 1 — світло є не всюди
+Без світла 1 з 4
+🛠 Ринок — технічні роботи
+⏳ Школа — плата мовчить, чекаємо
+💡 Шевченка 12 — світло є з 12:00 20 листопада
+
+<i>Оновлюється саме, щойно щось зміниться.</i>"""
+
+EN = """💡 Power on: 1 of 7
+
+❔ Дача — state unknown
+🔌 Двір &amp; &lt;сад> — power off since 13:00 16 October 2025
+🔋 Клініка — on backup power
+🌗 Під'їзд 1 — power on in parts
+1 of 4 without power
+🛠 Ринок — maintenance
+⏳ Школа — the board is silent, waiting
+💡 Шевченка 12 — power on since 12:00 20 November
+
+<i>Updates by itself whenever something changes.</i>"""
+
+
+@pytest.mark.parametrize(("language", "said"), [("uk", UK), ("en", EN)])
+def test_a_house_with_every_state_reads_well(language: str, said: str) -> None:
+    assert pin_text(HOUSE, reader(language)) == said
+
+
+def test_the_text_does_not_depend_on_when_in_a_year_it_is_made() -> None:
+    for language in ("uk", "en"):
+        made = {pin_text(HOUSE, reader(language, NOON + timedelta(hours=hours))) for hours in range(24 * 40)}
+        assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    ("states", "summary"),
+    [
+        (["on"], "💡 x — світло є з 12:00 20 листопада"),
+        (["on", "on"], "💡 Світло є всюди"),
+        (["off", "off", "off"], "🔌 Світла немає ніде"),
+        (["on", "off", "late"], "💡 Світло є: 1 з 3"),
+        (["off", "unknown"], "🔌 Світла немає: 1 з 2"),
+        (["unknown", "unknown"], "❔ x — стан невідомий з 12:00 20 листопада"),
+    ],
+)
+def test_the_first_line_says_the_most(states: list[str], summary: str) -> None:
+    assert pin_text([site("x", state) for state in states], reader("uk")).splitlines()[0] == summary
+
+
+def test_very_many_places_are_cut_below_what_telegram_takes() -> None:
+    said = pin_text([site("Д" * 120, "on")] * 100, reader("uk"))
+    assert len(said) < 4096
+    assert "…і ще" in said
 
 
 async def becomes(world: World, site: registry.SiteRow, power: str, since: datetime = NOON) -> None:
@@ -66,14 +151,14 @@ async def pin_row(world: World, chat: chats.Chat) -> tuple[int | None, str | Non
     return row.message_id, row.error
 
 
-async def settled(telegram: FakeTelegram, chat_id: int, *words: str) -> None:
+async def settled(telegram: FakeTelegram, chat_id: int, *said: str, timeout_s: float = 30.0) -> None:
     """The one message there is pinned and says all that."""
 
     def holds() -> bool:
         pinned = telegram.pinned(chat_id)
-        return len(pinned) == 1 and all(word in pinned[0].text for word in words)
+        return len(pinned) == 1 and all(word in pinned[0].text for word in said)
 
-    await telegram.wait_until(holds, what=f"{words} in {telegram.texts(chat_id)}")
+    await telegram.wait_until(holds, timeout_s, f"{said} in {telegram.texts(chat_id)}")
 
 
 def doings(telegram: FakeTelegram, chat_id: int) -> list[str]:
@@ -88,10 +173,10 @@ async def test_a_message_is_posted_without_a_sound_pinned_and_edited_on_change(
     await becomes(world, home, "on")
     await pinned_chat(world, GROUP, home)
     async with pinning(world, telegram) as pins:
-        await settled(telegram, GROUP, "💡 Шевченка <12> — світло є\n    з 12:00 20 листопада")
+        await settled(telegram, GROUP, "💡 Шевченка <12> — світло є з 12:00 20 листопада")
         await becomes(world, home, "off", NOON + timedelta(hours=2))
         pins.wake()
-        await settled(telegram, GROUP, "🔌 Шевченка <12> — світла немає\n    з 14:00 20 листопада")
+        await settled(telegram, GROUP, "🔌 Шевченка <12> — світла немає з 14:00 20 листопада")
     assert doings(telegram, GROUP) == ["sent", "pinned", "edited"]
     assert all(entry.silent for entry in telegram.ledger(GROUP))
 
@@ -107,7 +192,7 @@ async def test_each_chat_reads_its_own_language_and_places_even_in_a_topic(
     await pinned_chat(world, GROUP, home, work, language="en", topic=topic)
     await pinned_chat(world, 7, home)
     async with pinning(world, telegram):
-        await settled(telegram, GROUP, "💡 Power on in 1 of 2", "💡 Home — power on", "🔌 Work — power off")
+        await settled(telegram, GROUP, "💡 Power on: 1 of 2", "💡 Home — power on", "🔌 Work — power off")
         await settled(telegram, 7, "💡 Home — світло є")
     assert telegram.pinned(GROUP)[0].topic == topic
 
@@ -122,7 +207,7 @@ async def test_a_storm_of_changes_makes_few_edits_and_ends_with_the_truth(world:
             await becomes(world, home, ("on", "off")[turn % 2], NOON + timedelta(minutes=turn))
             pins.wake()
             await asyncio.sleep(0.02)
-        await settled(telegram, GROUP, "світла немає\n    з 12:19")
+        await settled(telegram, GROUP, "світла немає з 12:19")
     edits = [entry.at for entry in telegram.ledger(GROUP, "edited")]
     assert len(edits) < 10
     assert all(later - sooner >= QUICK.gap_s * 0.9 for sooner, later in itertools.pairwise(edits))

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from services.notifier.views.reader import Reader
 from services.notifier.views.status import DATED, STATUS_ROOM, SiteStatus
-from svitlo.contracts import PowerState
+from svitlo.contracts import SiteStateWord
 
 PIN_VERSION = "1"
 """Counts up with each change of `pin_text`, so that what is pinned already shows it."""
@@ -20,7 +20,7 @@ PLACES = 10
 def pin_text(sites: Sequence[SiteStatus], reader: Reader) -> str:
     """How all places of a chat stand. Its first line says the most: it is what shows above the chat.
 
-    It depends on the facts alone, not on the moment of reading, so that it changes only when they do.
+    It tells no spans, so that within a year it changes only when the facts do.
     """
     words = reader.words
     if not sites:
@@ -34,30 +34,34 @@ def pin_text(sites: Sequence[SiteStatus], reader: Reader) -> str:
             kept.append(words.say("status-more", count=len(lines) - index))
             break
         kept.append(line)
-    head = [] if len(sites) == 1 else [_summary(sites, reader), ""]
+    summary = _summary(sites, reader) if len(sites) > 1 else ""
+    head = [summary, ""] if summary else []
     return "\n".join([*head, *kept, "", f"<i>{words.say('pin-live')}</i>"])
 
 
 def _summary(sites: Sequence[SiteStatus], reader: Reader) -> str:
-    on = sum(site.power is PowerState.ON for site in sites)
-    off = sum(site.power is PowerState.OFF for site in sites)
+    """All of them in a line; empty where nothing can be said of any."""
+    on = sum(site.state is SiteStateWord.ON for site in sites)
+    off = sum(site.state is SiteStateWord.OFF for site in sites)
     if on == len(sites):
         return reader.words.say("pin-all-on")
     if off == len(sites):
         return reader.words.say("pin-all-off")
-    return reader.words.say("pin-some", on=on, total=len(sites))
+    if on:
+        return reader.words.say("pin-some-on", on=on, total=len(sites))
+    return reader.words.say("pin-some-off", off=off, total=len(sites)) if off else ""
 
 
 def _line(site: SiteStatus, reader: Reader) -> str:
     words = reader.words
-    lines = [words.say(f"state-{site.state.value}", place=reader.escape(site.place))]
+    line = words.say(f"state-{site.state.value}", place=reader.escape(site.place))
     if site.state in DATED and site.since is not None:
         # With the date, always: nobody knows on which day this is read.
-        time = words.time(site.since, reader.zone, site.since + timedelta(days=1))
-        lines.append(words.say("pin-since", time=time))
+        time = words.time(site.since, reader.zone, reader.now + timedelta(days=1))
+        line += " " + words.say("pin-since", time=time)
     if site.children_off:
-        lines.append(words.say("state-children", off=site.children_off, total=site.children))
-    return "\n".join([lines[0], *(f"    {line}" for line in lines[1:])])
+        line += "\n" + words.say("state-children", off=site.children_off, total=site.children)
+    return line
 
 
 @dataclass(frozen=True, kw_only=True)

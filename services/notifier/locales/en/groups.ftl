@@ -1,7 +1,8 @@
 # Groups and channels: the pinned message
 pin-all-on = 💡 Power on everywhere
 pin-all-off = 🔌 Power off everywhere
-pin-some = 💡 Power on in { $on } of { $total }
+pin-some-on = 💡 Power on: { $on } of { $total }
+pin-some-off = 🔌 Power off: { $off } of { $total }
 pin-since = since { $time }
 pin-empty = 📌 Your places will be shown here. Choose them: /link
 pin-live = Updates by itself whenever something changes.
