@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from babel.dates import format_date
@@ -29,6 +30,10 @@ from svitlo.statistics import Recorded, Span, Statistics
 
 DAYS: Final = 7
 ZOOM: Final = 2.0
+FRESH: Final = timedelta(minutes=1)
+MOST_KEPT: Final = 64
+"""Pictures of some 50 kB each."""
+
 LISTED: Final = 12
 """Places in the list of a chat that follows several."""
 
@@ -43,6 +48,24 @@ class Shown:
     caption: str
 
 
+class _Kept:
+    """The pictures of the last minute; one is drawn at a time."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.pictures: dict[tuple[Site, date, str, str], tuple[datetime, Shown]] = {}
+
+    def forget(self, now: datetime) -> None:
+        """Let go of what is too old, and of the oldest if there are many."""
+        for key in [key for key, (at, _) in self.pictures.items() if abs(now - at) >= FRESH]:
+            del self.pictures[key]
+        while len(self.pictures) > MOST_KEPT:
+            del self.pictures[next(iter(self.pictures))]
+
+
+_kept: weakref.WeakKeyDictionary[Database, _Kept] = weakref.WeakKeyDictionary()
+
+
 @dataclass(frozen=True)
 class _Days:
     """Seven local days of a record, each with its statistics."""
@@ -53,10 +76,26 @@ class _Days:
 
 
 async def shown(database: Database, site: Site, last: date, reader: Reader) -> Shown:
-    """The seven days up to the local day `last`. Raises `DatabaseUnavailableError`."""
+    """The seven days up to the local day `last`, not older than a minute. Raises `DatabaseUnavailableError`.
+
+    All of a house ask for the same picture on Sunday evening: it is drawn for the first of them and kept for the rest.
+    """
+    kept = _kept.setdefault(database, _Kept())
+    async with kept.lock:
+        key = (site, last, reader.words.language, reader.zone.key)
+        made = kept.pictures.get(key)
+        if made is None or abs(reader.now - made[0]) >= FRESH:
+            made = kept.pictures[key] = reader.now, await _draw(database, site, last, reader)
+            kept.forget(reader.now)
+        return made[1]
+
+
+async def _draw(database: Database, site: Site, last: date, reader: Reader) -> Shown:
     found = await _read(database, site, last, reader)
-    # Off the event loop: drawing takes about a tenth of a second.
-    photo = await asyncio.to_thread(png_of, svg_of(found.record, last, reader), zoom=ZOOM)
+    # Not in a thread: resvg holds the interpreter's lock while it draws, for less than a tenth of a second.
+    photo = png_of(svg_of(found.record, last, reader), zoom=ZOOM)
+    # Let go of the loop, so that drawing many in a row holds up nobody for longer than one of them.
+    await asyncio.sleep(0)
     return Shown(photo, week_caption(site.name, found.each, found.whole, reader))
 
 

@@ -14,7 +14,7 @@ _FACES: Final = ("Manrope-Regular.ttf", "Manrope-Bold.ttf")
 def png_of(svg: str, *, zoom: float = 1.0, dpi: float = 96.0) -> bytes:
     """A PNG of an SVG, `zoom` pixels a unit; what is given in millimetres becomes `dpi` pixels an inch.
 
-    Tens of milliseconds of work (a poster: hundreds), so not for an event loop. Raises `ValueError` for what is no SVG.
+    Tens of milliseconds (a poster: hundreds) in which no other thread runs. Raises `ValueError` for what is no SVG.
     """
     return bytes(
         resvg_py.svg_to_bytes(

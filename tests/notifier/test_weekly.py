@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -231,3 +232,22 @@ async def test_a_record_holds_what_touches_its_window(world: World, records: Rec
     assert found.blind == ((local(15, 20), local(16, 2)),)
     assert found.statistics().outages.number == 2
     assert found.statistics().unseen == 1
+
+
+async def test_a_picture_is_drawn_once_for_all_who_ask_within_a_minute(world: World, records: Records) -> None:
+    (home,) = await world.rows("SELECT id FROM sites")
+    async with world.database.transaction() as session:
+        site = await history.site_for(session, 0, home.id)
+    assert site is not None
+
+    async def ask(after: timedelta = timedelta(0), language: str = "uk") -> weekly.Shown:
+        return await weekly.shown(world.database, site, SUNDAY, reader(language, EVENING + after))
+
+    first = await ask()
+    await records.outage("home", local(21, 8), local(21, 10))
+    together = await asyncio.gather(*(ask(timedelta(seconds=59)) for _ in range(5)))
+    assert all(shown is first for shown in together)
+    assert "Power off" in (await ask(language="en")).caption
+    later = await ask(timedelta(seconds=60))
+    assert "3 відключення" in later.caption
+    assert later.photo != first.photo
