@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import conversations
 from services.notifier.bot.admins_broadcasts import Broadcasts
+from services.notifier.bot.admins_corrections import Corrections
 from services.notifier.bot.admins_desk import Act, Desk, InConversation, Press, Reply, Step, Visit, answer
 from services.notifier.bot.admins_people import People
 from services.notifier.bot.admins_sites import Sites
@@ -35,7 +36,7 @@ class Admins:
 
     def __init__(self, context: Context) -> None:
         desk = self._desk = Desk(context)
-        people, sites, casts = People(desk), Sites(desk), Broadcasts(desk)
+        people, sites, casts, fixes = People(desk), Sites(desk), Broadcasts(desk), Corrections(desk)
         self._people = people
         self._orders: dict[str, Order] = {
             "admin": self.help,
@@ -43,10 +44,11 @@ class Admins:
             "people": lambda session, visit, _: people.list(session, visit),
             "newsite": sites.begin,
             "broadcast": casts.begin,
+            "correct": fixes.begin,
         }
         self._steps: dict[str, Step] = {}
         self._presses: dict[str, Press] = {}
-        for concern in (people, sites, casts):
+        for concern in (people, sites, casts, fixes):
             self._steps |= concern.steps
             self._presses |= concern.presses
 
