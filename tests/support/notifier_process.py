@@ -110,7 +110,7 @@ class NotifierProcess:
         assert ended is None, f"notifier {self.instance} ended by itself ({ended}):\n{said}"
 
 
-async def at_work(database: Database, count: int, timeout_s: float = 40.0) -> None:
+async def at_work(database: Database, count: int, timeout_s: float = 180.0) -> None:
     """Wait until so many notifiers are at work."""
 
     async def enough() -> bool:
