@@ -103,6 +103,10 @@ class Pace:
         """How many messages the channel as a whole may send now."""
         return 0 if self.flooded(now) else max(0, self._overall.room(now))
 
+    def spare(self, now: float) -> bool:
+        """Whether more than half of that is free: only then goes out what can wait for the alerts."""
+        return 2 * self.room(now) > self._overall.rate.limit
+
     def full_chats(self, now: float) -> set[int]:
         """The chats that must wait."""
         for chat in [chat for chat, window in self._chats.items() if window.unused(now)]:
