@@ -190,7 +190,7 @@ async def test_only_admins_follow_in_a_group_and_typing_finds_nothing_there(
     assert "напишіть адресу" not in seen.text
     telegram.say(-5, "Дім", user_id=8)
     telegram.press(-5, "Дім", user_id=8)
-    await telegram.wait_until(lambda: "Це можуть змінювати лише адміністратори групи." in telegram.answers)
+    await telegram.wait_until(lambda: "Це можуть змінювати лише адміністратори." in telegram.answers)
     assert await followed(world, -5) == []
     telegram.press(-5, "Дім", user_id=7)
     await telegram.wait_for(-5, "✅ Стежу: Дім")

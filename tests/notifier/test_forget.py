@@ -109,7 +109,7 @@ async def test_a_group_is_forgotten_with_all_its_topics_by_an_admin_and_people_s
     telegram.say(-5, "/forget", user_id=7)
     await telegram.wait_for(-5, "про цю групу?\nЦе 2 місця")
     telegram.press(-5, "Так, видалити", user_id=8)
-    await telegram.wait_until(lambda: "Це можуть змінювати лише адміністратори групи." in telegram.answers)
+    await telegram.wait_until(lambda: "Це можуть змінювати лише адміністратори." in telegram.answers)
     telegram.press(-5, "Так, видалити", user_id=7)
     await telegram.wait_for(-5, "🗑 Видалено: 2 місця")
     assert set((await kept(world, -5)).values()) == {0}

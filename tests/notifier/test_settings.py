@@ -215,6 +215,42 @@ async def test_buttons_of_a_place_left_meanwhile_and_forged_ones_change_nothing(
     assert telegram.answers[-1] == "За цим місцем ви й не стежили. Ваші місця: /places"
 
 
+async def test_in_a_group_typed_hours_are_a_reply_to_the_bot_by_an_admin(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    telegram.group(-5, admins=[7])
+    await opened(world, telegram, -5, user_id=7)
+    telegram.press(-5, "Тихі години", user_id=7)
+    await telegram.wait_for(-5, "коли не турбувати?")
+    telegram.press(-5, "Свій час", user_id=7)
+    seen = await telegram.wait_for(-5, "напишіть тихі години у відповідь на це повідомлення")
+    telegram.say(-5, "23-6", user_id=7)  # said to the others
+    telegram.say(-5, "23-6", user_id=8, reply_to=seen.message_id)
+    await telegram.wait_for(-5, "лише адміністратори")
+    assert await rules(world, -5, "quiet_from") == (None,)
+    telegram.say(-5, "23-6", user_id=7, reply_to=seen.message_id)
+    await telegram.wait_for(-5, "Зараз: 23:00–06:00")
+    assert await rules(world, -5, "quiet_from", "quiet_to") == (1380, 360)
+    assert len(telegram.texts(-5)) == 3
+
+
+async def test_a_channel_has_settings_that_its_readers_cannot_change(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    home = await world.site("home", "Дім")
+    telegram.channel(-6, admins=[7])
+    await world.chat(-6, home)
+    telegram.post(-6, "/places")
+    await telegram.wait_for(-6, "Стежу за 1 місцем")
+    telegram.press(-6, "⚙️ Дім", user_id=8)
+    await telegram.wait_until(lambda: telegram.answers == ["Це можуть змінювати лише адміністратори."])
+    telegram.press(-6, "⚙️ Дім", user_id=7)
+    await telegram.wait_for(-6, "⚙️ Дім — сповіщаю")
+    telegram.post(-6, "/mute 8h")
+    await telegram.wait_for(-6, "🔕 Мовчу до 04:10")
+    assert (await chat(world, -6)).muted_until == NOW + timedelta(hours=8)
+
+
 async def test_in_a_group_only_its_admins_change_settings(world: World, telegram: FakeTelegram, bot: Poller) -> None:
     telegram.group(-5, admins=[7])
     home = await opened(world, telegram, -5, user_id=7)
@@ -229,7 +265,7 @@ async def test_in_a_group_only_its_admins_change_settings(world: World, telegram
     ]
     for data in presses:
         telegram.press_data(-5, data, message, user_id=8)
-    refusal = "Це можуть змінювати лише адміністратори групи."
+    refusal = "Це можуть змінювати лише адміністратори."
     await telegram.wait_until(lambda: telegram.answers.count(refusal) == len(presses))
     commands = ("/mute 8h", "/language en", "/timezone Europe/Warsaw", "/forget", "/unsubscribe home")
     telegram.group(-6, admins=[7])

@@ -141,8 +141,9 @@ class FakeTelegram(Server):
         user_id: int | None = None,
         topic: int = 0,
         anonymous: bool = False,
+        reply_to: int | None = None,
     ) -> None:
-        """Somebody writes in a chat. In a private chat that also lifts a block."""
+        """Somebody writes in a chat, in reply to a message perhaps. In a private chat that also lifts a block."""
         if chat_id > 0:
             self._blocked.pop(chat_id, None)
         message = self._message(chat_id, text)
@@ -152,6 +153,8 @@ class FakeTelegram(Server):
             message |= {"from": person(user_id or abs(chat_id), language)}
         if topic:
             message |= {"message_thread_id": topic, "is_topic_message": True}
+        if reply_to is not None:
+            message["reply_to_message"] = self._room(chat_id).told(self._room(chat_id).find(reply_to, "reply"))
         self._push(message=message)
 
     def contact(self, chat_id: int, *, user_id: int | None, language: str | None = "uk") -> None:

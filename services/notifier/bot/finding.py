@@ -45,7 +45,8 @@ class Finding:
         router.message.register(self.start, CommandStart())
         router.message.register(self.subscribe, Command("subscribe"))
         router.message.register(self.unsubscribe, Command("unsubscribe"))
-        router.message.register(self.places, Command("places"))
+        for observer in (router.message, router.channel_post):
+            observer.register(self.places, Command("places"))
         router.message.register(self.status, Command("status"))
         router.message.register(self.help, Command("help"))
         router.message.register(self.moved, F.migrate_to_chat_id)

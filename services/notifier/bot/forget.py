@@ -35,7 +35,8 @@ class Forget:
     def router(self) -> Router:
         """A router of these handlers."""
         router = Router(name="forget")
-        router.message.register(self.ask, Command("forget"))
+        for observer in (router.message, router.channel_post):
+            observer.register(self.ask, Command("forget"))
         router.callback_query.register(self.press, Whole.filter(F.what == "forget"))
         return router
 

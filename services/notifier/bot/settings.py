@@ -51,7 +51,8 @@ class Settings:
         """A router of these handlers."""
         router = Router(name="settings")
         router.callback_query.register(self.press, Rule.filter())
-        router.message.register(self.typed_hours, F.text, self.is_hours)
+        for observer in (router.message, router.channel_post):
+            observer.register(self.typed_hours, F.text, self.is_hours)
         return router
 
     async def press(self, query: CallbackQuery, callback_data: Rule) -> None:
@@ -87,8 +88,7 @@ class Settings:
     async def is_hours(self, message: Message) -> bool | dict[str, Any]:
         """Whether a message answers the question for quiet hours; in a group only a reply to the bot does."""
         said = message.text or ""
-        answers = message.reply_to_message is not None and message.reply_to_message.from_user is not None
-        if said.startswith("/") or not (is_private(message) or answers):
+        if said.startswith("/") or not (is_private(message) or _to_us(message)):
             return False
         if typed.hours(said) is None and any(letter.isalpha() for letter in said):
             return False  # something else was on their mind, an address perhaps
@@ -146,6 +146,14 @@ class Settings:
             status = (await chats.statuses(session, [rules.site]))[0]
             return card_text(rules, status, chat.muted_until, reader), boards.card_board(rules, reader)
         return _SCREENS[leads_to](rules, reader)
+
+
+def _to_us(message: Message) -> bool:
+    """Whether a message replies to one of the bot's; in a channel, which has no authors, to any."""
+    replied = message.reply_to_message
+    if replied is None or message.bot is None:
+        return False
+    return message.chat.type == "channel" or (replied.from_user is not None and replied.from_user.id == message.bot.id)
 
 
 Screen = Callable[[Rules, Reader], tuple[str, InlineKeyboardMarkup]]

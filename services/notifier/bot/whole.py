@@ -48,8 +48,8 @@ class WholeChat:
     def router(self) -> Router:
         """A router of these handlers."""
         router = Router(name="whole chat")
-        for command in ("mute", "unmute", "language", "timezone"):
-            router.message.register(self.command, Command(command))
+        for observer in (router.message, router.channel_post):
+            observer.register(self.command, Command("mute", "unmute", "language", "timezone"))
         router.callback_query.register(self.press, Whole.filter(F.what.in_({"mute", "language", "zone"})))
         router.message.register(self.typed_zone, F.text, F.chat.type == "private", self.is_zone)
         return router

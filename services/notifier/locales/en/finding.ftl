@@ -66,6 +66,6 @@ page-next = Next ›
 # Misunderstandings
 slow-down = Not so fast, please.
 stale = This button is out of date. Start here: /places
-group-admins-only = Only the admins of this group can change that.
+group-admins-only = Only the admins here can change that.
 unknown-command = There is no such command. What I can do: /help
 later = The data cannot be reached right now. Try again in a minute.
