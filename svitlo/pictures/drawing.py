@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from html import escape
 
@@ -29,10 +30,17 @@ def width_of(text: str, size: float, *, bold: bool = False) -> float:
     return sum(_EMS.get(character, 0.66) for character in text) * size * (1.0 if bold else 0.96)
 
 
+def plain(words: str) -> str:
+    """The words without what the font has no shapes for: emoji and what goes with them."""
+    # Nor has it U+02BC, with which Ukrainian is written too.
+    kept = (character for character in words.replace("\u02bc", "’") if not _is_emoji(character))
+    return " ".join("".join(kept).split())
+
+
 def lines_of(text: str, room: float, size: float, most: int, *, bold: bool = False) -> list[str]:
     """The text in at most `most` lines no wider than `room`, broken between words; cut with `…` where it must be."""
     lines: list[str] = []
-    rest = text.split()
+    rest = plain(text).split()
     while rest and len(lines) < most:
         line = rest.pop(0)
         while rest and width_of(f"{line} {rest[0]}", size, bold=bold) <= room:
@@ -47,8 +55,7 @@ def text(x: float, y: float, words: str, size: float, fill: str, *, bold: bool =
     """A line of text on the base line `y`."""
     weight = ' font-weight="700"' if bold else ""
     place = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    # The font has no U+02BC, which Ukrainian is written with too.
-    shown = escape(words.replace("\u02bc", "’"))
+    shown = escape(plain(words))
     return f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" fill="{fill}"{weight}{place}>{shown}</text>'
 
 
@@ -76,6 +83,11 @@ def picture(
     )
     said = (f"<title>{escape(title)}</title>", f"<desc>{escape(description)}</desc>")
     return "\n".join([head, *said, *parts, "</svg>"]) + "\n"
+
+
+def _is_emoji(character: str) -> bool:
+    joins = character in "\u200d\ufe0e\ufe0f\u20e3"
+    return joins or ord(character) > 0xFFFF or (ord(character) >= 0x2190 and unicodedata.category(character) == "So")
 
 
 def _cut(line: str, room: float, size: float, *, bold: bool) -> str:

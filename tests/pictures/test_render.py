@@ -32,6 +32,11 @@ def test_both_apostrophes_are_drawn() -> None:
     assert drawn("\u02bc") == drawn("’") != drawn(ABSENT)
 
 
+def test_emoji_in_a_name_are_left_out_and_leave_no_boxes() -> None:
+    assert drawn("Ж🏠") == drawn("🏠 Ж") == drawn("❤️Ж ⚡") == drawn("Ж")
+    assert drawn("№") != drawn("") != drawn("°")
+
+
 def test_bold_is_bolder() -> None:
     def ink(png: bytes) -> int:
         return sum(255 - value for row in read(png).rows for value in row[::4])
