@@ -49,7 +49,7 @@ CHAT = Rate(8, 60.0)
 @dataclass(frozen=True)
 class Habits:
     """How often what is done, in seconds: look for changes, edit one message at most, see whether one is still there,
-    try again after a failure. `reserve`: so many messages the channel must have room for, which are the alerts'."""
+    try again after a failure, ask for one's turn."""
 
     poll_s: float = 2.0
     gap_s: float = 3.0
@@ -58,7 +58,6 @@ class Habits:
     wait_s: float = 0.05
     at_once: int = 2
     batch: int = 20
-    reserve: int = 4
 
 
 class Board(Protocol):
@@ -128,16 +127,11 @@ class Pins:
 
     async def work(self) -> bool:
         """Bring up to date what may be now; False if there was nothing."""
-        habits = self._habits
+        habits, now = self._habits, time.monotonic()
+        self._held = {chat: until for chat, until in self._held.items() if until > now}
+        waiting = store.Waiting(held=self._held, full=self._full(now))
         async with self._database.transaction() as session:
-            due = await store.due(
-                session,
-                self._facts,
-                self._waiting(time.monotonic()),
-                habits.batch,
-                gap=self._gap,
-                look=self._look,
-            )
+            due = await store.due(session, self._facts, waiting, habits.batch, gap=self._gap, look=self._look)
         todo = deque(due)
 
         async def some() -> None:
@@ -149,26 +143,24 @@ class Pins:
                 group.create_task(some(), name="pinned messages")
         return bool(due)
 
-    def _waiting(self, now: float) -> set[int]:
-        """The chats that must not be touched now."""
-        self._held = {chat: until for chat, until in self._held.items() if until > now}
+    def _full(self, now: float) -> set[int]:
+        """Telegram's ids of the chats that had their share of messages."""
         self._chats = {chat: window for chat, window in self._chats.items() if not window.unused(now)}
-        full = {chat for chat, window in self._chats.items() if window.wait(now) > 0}
-        return full | set(self._held) | self._pace.full_chats(now)
+        return {chat for chat, window in self._chats.items() if window.wait(now) > 0} | self._pace.full_chats(now)
 
     async def _turn(self) -> None:
         """Wait until the alerts leave room."""
         while True:
             now = time.monotonic()
-            if self._overall.wait(now) <= 0 and self._pace.room(now) >= self._habits.reserve:
+            if self._overall.wait(now) <= 0 and self._pace.spare(now):
                 return
             await asyncio.sleep(self._habits.wait_s)
 
     def _take(self, mine: Claimed) -> None:
         now = time.monotonic()
         self._overall.take(now)
-        self._pace.take(mine.chat, group=mine.chat_id < 0, now=now)
-        self._chats.setdefault(mine.chat, Window(CHAT)).take(now)
+        self._pace.take(mine.chat_id, group=mine.chat_id < 0, now=now)
+        self._chats.setdefault(mine.chat_id, Window(CHAT)).take(now)
 
     async def _update(self, chat: int) -> None:
         await self._turn()

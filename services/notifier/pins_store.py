@@ -33,7 +33,8 @@ WITH facts AS (
     FROM sites k LEFT JOIN site_state ks ON ks.site_id = k.id WHERE k.removed_at IS NULL GROUP BY k.parent_id
   ) under ON under.parent_id = s.id
   WHERE p.kind = :kind AND p.error IS NULL AND c.active AND c.platform = :platform
-    AND p.chat <> ALL(CAST(:held AS int[])) AND (CAST(:only AS int) IS NULL OR p.chat = :only)
+    AND p.chat <> ALL(CAST(:held AS int[])) AND c.chat_id <> ALL(CAST(:full AS bigint[]))
+    AND (CAST(:only AS int) IS NULL OR p.chat = :only)
   GROUP BY p.chat, c.language, c.timezone
 )
 SELECT p.chat, facts.digest AS wanted FROM facts JOIN pins p ON p.chat = facts.chat AND p.kind = :kind
@@ -50,7 +51,7 @@ FOR UPDATE OF p SKIP LOCKED
 """)
 
 _WRITE = text("""
-UPDATE pins SET message_id = :message_id, digest = :digest, error = :error, updated_at = now()
+UPDATE pins SET message_id = :message_id, digest = :digest, error = :error, updated_at = clock_timestamp()
 WHERE chat = :chat AND kind = :kind
 """)
 
@@ -80,13 +81,21 @@ class Facts:
     kind: str = STATUS
 
 
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What must not be touched now: our keys of the chats that failed, Telegram's ids of those that are full."""
+
+    held: Collection[int] = ()
+    full: Collection[int] = ()
+
+
 async def due(
-    session: AsyncSession, facts: Facts, held: Collection[int], room: int, *, gap: timedelta, look: timedelta
+    session: AsyncSession, facts: Facts, waiting: Waiting, room: int, *, gap: timedelta, look: timedelta
 ) -> list[int]:
-    """Up to `room` chats whose message does not show what it ought to, but none of `held`, and none touched within
-    `gap`; also those nobody looked at for `look`."""
-    values = {**vars(facts), "held": list(held), "room": room, "gap": gap, "look": look, "only": None}
-    return list((await session.execute(_DUE, values)).scalars())
+    """Up to `room` chats whose message does not show what it ought to, and which was not touched within `gap`; also
+    those nobody looked at for `look`."""
+    values = {**vars(facts), "held": list(waiting.held), "full": list(waiting.full), "room": room, "gap": gap}
+    return list((await session.execute(_DUE, {**values, "look": look, "only": None})).scalars())
 
 
 async def claim(session: AsyncSession, facts: Facts, chat: int, *, gap: timedelta, look: timedelta) -> Claimed | None:
@@ -94,7 +103,7 @@ async def claim(session: AsyncSession, facts: Facts, chat: int, *, gap: timedelt
     row = (await session.execute(_CLAIM, {"chat": chat, "kind": facts.kind})).mappings().one_or_none()
     if row is None:
         return None
-    values = {**vars(facts), "held": [], "room": 1, "gap": gap, "look": look, "only": chat}
+    values = {**vars(facts), "held": [], "full": [], "room": 1, "gap": gap, "look": look, "only": chat}
     wanted = (await session.execute(_DUE, values)).one_or_none()
     return Claimed(**row, wanted=wanted.wanted) if wanted is not None else None
 
