@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import heapq
 import re
 import unicodedata
 from collections import defaultdict
@@ -32,7 +34,7 @@ class Tree:
     def __init__(self, spots: Sequence[Spot]) -> None:
         self._spots = {spot.id: spot for spot in spots}
         self._under: dict[int | None, list[Spot]] = defaultdict(list)
-        for spot in sorted(spots, key=lambda spot: _in_order(spot.name)):
+        for spot in spots:
             self._under[spot.parent if spot.parent in self._spots else None].append(spot)
 
     def __len__(self) -> int:
@@ -44,7 +46,7 @@ class Tree:
 
     def under(self, key: int | None) -> list[Spot]:
         """The places directly under one (None: at the top), by name, numbers by their value."""
-        return list(self._under.get(key, ()))
+        return sorted(self._under.get(key, ()), key=lambda spot: (_in_order(spot.name), spot.id))
 
     def path(self, spot: Spot) -> list[Spot]:
         """From the top down to the place itself."""
@@ -55,22 +57,22 @@ class Tree:
 
     def search(self, typed: str) -> list[Spot]:
         """The best fits for what somebody typed, best first; each of its words must fit something."""
-        asked = _words(typed)
+        asked = list(_words(typed))
         asked = [word for word in asked if word not in _GENERIC] or asked
         if not asked:
             return []
         scored = []
         for spot in self._spots.values():
-            path = self.path(spot)
-            own = _words(spot.name)
+            own, path = _words(spot.name), self.path(spot)
             around = [*_words(spot.slug), *(word for above in path[:-1] for word in _words(above.name))]
-            score = _score(asked, own, around)
-            if score:
-                scored.append((-score, len(path), len(own), _in_order(spot.name), spot.id, spot))
-        return [spot for *_, spot in sorted(scored, key=lambda entry: entry[:5])[:FOUND]]
+            if score := _score(asked, own, around):
+                scored.append(((-score, len(path), len(own)), spot))
+        best = heapq.nsmallest(FOUND, scored, key=lambda entry: (entry[0], _in_order(entry[1].name), entry[1].id))
+        return [spot for _, spot in best]
 
 
 _APOSTROPHES = re.compile("['’ʼ`´‘′ʹ\u02bb\uff07\"]")
+_MARKS = re.compile("[\u0300-\u036f]")
 _WORD = re.compile(r"\d+|[^\W\d_]+")
 _LOOKALIKES = str.maketrans("ґё", "ге")
 _GENERIC = {"вул", "вулиця", "буд", "будинок", "просп", "проспект", "пров", "провулок", "street", "st", "str"}
@@ -80,11 +82,12 @@ _GENERIC = {"вул", "вулиця", "буд", "будинок", "просп", 
 def normal(name: str) -> str:
     """A name as people compare it: no case, no apostrophes, no stress marks."""
     plain = unicodedata.normalize("NFKC", _APOSTROPHES.sub("", name)).casefold().translate(_LOOKALIKES)
-    return "".join(letter for letter in plain if unicodedata.category(letter) != "Mn")
+    return _MARKS.sub("", plain)
 
 
-def _words(name: str) -> list[str]:
-    return _WORD.findall(normal(name))
+@functools.lru_cache(maxsize=65_536)
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(normal(name)))
 
 
 def _in_order(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -96,14 +99,19 @@ def _in_order(name: str) -> tuple[tuple[int, int, str], ...]:
 _ALPHABET = {ord(letter): chr(0x1000 + place) for place, letter in enumerate("абвгґдеєжзиіїйклмнопрстуфхцчшщьюя")}
 
 
+_SAME = 6
+
+
 def _score(asked: Sequence[str], own: Sequence[str], around: Sequence[str]) -> int:
     """How well all words fit; 0 if one of them does not fit at all. What a place itself is called counts most."""
     total = 0
     for word in asked:
-        best = max(
-            [2 * _fit(word, candidate) for candidate in own] + [_fit(word, candidate) for candidate in around],
-            default=0,
-        )
+        best = 0
+        for candidate in own:
+            best = max(best, 2 * _fit(word, candidate))
+        if best < _SAME:
+            for candidate in around:
+                best = max(best, _fit(word, candidate))
         if not best:
             return 0
         total += best
@@ -113,12 +121,12 @@ def _score(asked: Sequence[str], own: Sequence[str], around: Sequence[str]) -> i
 def _fit(asked: str, word: str) -> int:
     """The same word 6, its beginning 4, the same word in another case 3, a part of it 2."""
     if asked == word:
-        return 6
+        return _SAME
     if word.startswith(asked):
         return 4
     if asked.isdigit() or word.isdigit() or len(asked) < 3:
         return 0
-    if len(asked) >= 5 and _common(asked, word) >= max(len(asked), len(word)) - 2:
+    if len(asked) >= 5 and asked[:3] == word[:3] and _common(asked, word) >= max(len(asked), len(word)) - 2:
         return 3
     return 2 if asked in word else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from aiogram import F, Router
@@ -60,9 +61,11 @@ class Search:
                 markup: InlineKeyboardMarkup | None = after_board(place.id, reader.words)
             else:
                 tree = await public_tree(session, chat.id)
-                found = tree.search(typed[:LONGEST])
-                text = found_text(len(found), reader, any_public=bool(len(tree)))
-                markup = found_board(tree, found, reader.words)
+        if place is None:
+            # Thousands of names take a while, in which alerts must go out.
+            found = await asyncio.to_thread(tree.search, typed[:LONGEST])
+            text = found_text(len(found), reader, any_public=bool(len(tree)))
+            markup = found_board(tree, found, reader.words)
         await message.answer(text, reply_markup=markup)
 
     async def unknown(self, message: Message) -> None:
