@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -70,3 +71,19 @@ def test_another_rate_leaves_that_of_a_chat() -> None:
     assert telegram_rates(400).overall == Rate(100, 0.25)
     assert telegram_rates(3).overall == Rate(3, 1.0)
     assert telegram_rates(400).chat == TELEGRAM.chat
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 10, 28, 40])
+def test_shares_together_keep_within_the_rate(count: int) -> None:
+    share = TELEGRAM.overall.shared(count)
+    assert count * share.limit * math.ceil(1 / share.period_s) <= 28 or share.period_s > 1
+    assert count * share.limit / share.period_s <= 28.0001
+
+
+def test_a_smaller_share_counts_what_was_sent_before() -> None:
+    pace = Pace(TELEGRAM)
+    pace.share(28)
+    pace.take(1, group=False, now=10.0)
+    assert pace.room(10.5) == 0
+    pace.share(1)
+    assert pace.room(10.5) == 7

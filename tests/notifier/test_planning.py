@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +14,11 @@ import pytest
 
 from services.notifier import chats, store, upkeep
 from services.notifier.pacing import Rate, Rates
+from services.notifier.planner import Planner
 from svitlo import registry
-from svitlo.contracts import Area, Cause, Change, EventKind
+from svitlo.contracts import Area, Cause, Change, EventKind, PowerEvent
+from svitlo.db import log
+from svitlo.ids import uuid7
 from tests.notifier.conftest import QUICK, World, all_sent, notifying, until
 from tests.support.telegram import FakeTelegram
 
@@ -260,3 +265,52 @@ async def test_ten_thousand_followers_are_planned_and_claimed_fast(world: World)
     print(f"planned in {planned:.2f} s, a claim of 7 takes {1000 * claims:.1f} ms")
     assert planned < 5
     assert claims < 0.25
+
+
+async def test_with_several_writers_the_planner_passes_over_no_event(world: World) -> None:
+    """Writers of the log commit late and in any order; one planner reads all the while."""
+    sites = [await world.site(f"place-{number}") for number in range(8)]
+    await world.chat(1, *sites)
+    pauses = random.Random(5)
+
+    async def write(site: registry.SiteRow) -> None:
+        for number in range(5):
+            async with world.database.transaction() as session:
+                now = datetime.now(UTC)
+                event = PowerEvent(
+                    id=uuid7(now),
+                    rev=1,
+                    site=site.slug,
+                    kind=RESTORED if number % 2 else LOST,
+                    outage_id=uuid7(now),
+                    occurred_lo=now,
+                    occurred_hi=now,
+                    detected_at=now,
+                    cause=Cause.POWER,
+                    evidence=[],
+                )
+                await log.append(session, site.id, event)
+                await asyncio.sleep(pauses.uniform(0, 0.02))  # numbered, and not yet committed
+
+    planner = asyncio.create_task(Planner(world.database, lambda: None, poll_s=0.01).run())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for site in sites:
+                group.create_task(write(site))
+        await until(lambda: caught_up(world))
+    finally:
+        planner.cancel()
+        await asyncio.wait([planner])
+    missed = await world.rows(
+        "SELECT e.seq FROM power_events e LEFT JOIN deliveries d ON d.event_seq = e.seq WHERE d.id IS NULL"
+    )
+    assert missed == []
+    [row] = await world.rows("SELECT count(*) AS owed FROM deliveries")
+    assert row.owed == 40
+
+
+async def caught_up(world: World) -> bool:
+    rows = await world.rows(
+        "SELECT 1 FROM consumer_offsets WHERE consumer = 'notifier' AND seq = (SELECT max(seq) FROM power_events)"
+    )
+    return bool(rows)
