@@ -104,6 +104,16 @@ async def add_chore(
     await session.execute(_CHORE, values | {"due_at": due_at, "ends_at": ends_at})
 
 
+async def has_chore(session: AsyncSession, kind: str, **data: str) -> bool:
+    """Whether there is such a chore that bears this."""
+    found = await session.execute(
+        text("SELECT EXISTS (SELECT 1 FROM chores WHERE kind = :kind AND data @> CAST(:data AS jsonb))"),
+        {"kind": kind, "data": json.dumps(data)},
+    )
+    known: bool = found.scalar_one()
+    return known
+
+
 async def claim_chores(session: AsyncSession, now: datetime, room: int = 20) -> list[Chore]:
     """The chores that are due, ours for a while: several processes never do the same at once."""
     rows = await session.execute(_CLAIM, {"now": now, "room": room, "lease": LEASE})

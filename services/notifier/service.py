@@ -28,7 +28,7 @@ from svitlo.contracts import SiteChannel, topics
 from svitlo.db.session import Database
 from svitlo.errors import DatabaseUnavailableError
 from svitlo.health import keep_beating
-from svitlo.settings import Settings
+from svitlo.settings import BrokerAddress, Settings
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,7 @@ def _open(outlets: Outlets, settings: Settings) -> None:
         outlets.add(ConsoleChannel(), Pace(UNLIMITED))
         return
     # Imported here because aiogram takes seconds and 165 MB, and the console needs none of it.
+    from services.notifier.board_secrets import derived
     from services.notifier.bot.admins_chores import Chores
     from services.notifier.bot.context import Context
     from services.notifier.bot.poller import Poller
@@ -122,6 +123,9 @@ def _open(outlets: Outlets, settings: Settings) -> None:
     pace = Pace(telegram_rates(settings.telegram_per_second))
     outlets.add(TelegramChannel(token, settings.telegram_api_url), pace)
     context = Context(database=outlets.database, language=settings.language, zone=outlets.zone)
+    if settings.secret is not None:
+        boards = BrokerAddress.parse(settings.public_mqtt_url) if settings.public_mqtt_url else settings.broker
+        context.secrets = derived(settings.required_secret, boards)
     poller = Poller(token, context, pace, api_url=settings.telegram_api_url)
     outlets.closing.push_async_callback(poller.close)
     board = Gallery(token, settings.telegram_api_url)

@@ -13,11 +13,14 @@ from services.notifier import conversations
 from services.notifier.bot.admins_broadcasts import Broadcasts
 from services.notifier.bot.admins_corrections import Corrections
 from services.notifier.bot.admins_desk import Act, Desk, InConversation, Press, Reply, Step, Visit, answer
+from services.notifier.bot.admins_devices import Devices
 from services.notifier.bot.admins_people import People
 from services.notifier.bot.admins_sites import Sites
 from services.notifier.bot.context import Context
 from services.notifier.bot.meeting import show
+from services.notifier.operation import operation
 from services.notifier.texts import language_of, words
+from services.notifier.views.admins import operation_text
 
 COMMANDS: tuple[str, ...] = ()
 """None in the menu of all; `/admin` lists them to those who may."""
@@ -36,19 +39,22 @@ class Admins:
 
     def __init__(self, context: Context) -> None:
         desk = self._desk = Desk(context)
-        people, sites, casts, fixes = People(desk), Sites(desk), Broadcasts(desk), Corrections(desk)
+        people, sites, boards = People(desk), Sites(desk), Devices(desk)
+        casts, fixes = Broadcasts(desk), Corrections(desk)
         self._people = people
         self._orders: dict[str, Order] = {
             "admin": self.help,
             "own": lambda session, visit, word: people.accept(session, visit, word, owner_only=True),
             "people": lambda session, visit, _: people.list(session, visit),
             "newsite": sites.begin,
+            "newdevice": boards.begin,
+            "ops": self.operation,
             "broadcast": casts.begin,
             "correct": fixes.begin,
         }
         self._steps: dict[str, Step] = {}
         self._presses: dict[str, Press] = {}
-        for concern in (people, sites, casts, fixes):
+        for concern in (people, sites, boards, casts, fixes):
             self._steps |= concern.steps
             self._presses |= concern.presses
 
@@ -125,6 +131,12 @@ class Admins:
         if visit.powers.owner:
             lines.append(visit.say("admin-help-owner"))
         return Reply("\n".join(lines))
+
+    async def operation(self, session: AsyncSession, visit: Visit, _: str) -> Reply:
+        """`/ops`."""
+        if not visit.powers.any:
+            return Reply(visit.say("admins-only"))
+        return Reply(operation_text(await operation(session, visit.powers.seen), visit.reader))
 
     def _spoken(self, message: Message, what: str) -> str:
         code = message.from_user.language_code if message.from_user else None

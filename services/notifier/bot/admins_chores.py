@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from services.notifier import broadcasts, conversations
 from services.notifier.bot.admins_broadcasts import stop_key
+from services.notifier.bot.admins_devices import BEAT, DELETE, SHOWN_FOR
 from services.notifier.bot.answers import Answers
 from services.notifier.bot.context import Context
 from services.notifier.bot.meeting import zone_of
@@ -30,7 +31,6 @@ from services.notifier.views.admins import beat_text, progress_text
 
 log = logging.getLogger(__name__)
 
-DELETE, BEAT = "delete", "beat"
 AGAIN = timedelta(seconds=3)
 """Between two looks at something that goes on."""
 SHOWN = timedelta(seconds=60)
@@ -95,7 +95,7 @@ class Chores:
         if row is None:
             await self._drop(chore)
             return
-        began = chore.ends_at - timedelta(minutes=10)
+        began = chore.ends_at - SHOWN_FOR
         seen = row.last_seen_at
         if seen is None and now >= chore.ends_at:
             values = {"device": chore.data["device"], "broker": chore.data["broker"]}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from services.notifier.board_secrets import Secrets
 from svitlo.clock import utc_now
 from svitlo.db.session import Database
 
@@ -25,6 +26,8 @@ class Context:
     clock: Callable[[], datetime] = utc_now
     bot_name: str = ""
     public_url: str | None = None
+    secrets: Secrets | None = None
+    """Finds what a new board has to be told; None where this process may not know."""
 
     def link(self, word: str, *, group: bool = False) -> str | None:
         """The address that opens the bot with `/start <word>`, in a group to be chosen with `group`; None without a

@@ -78,10 +78,17 @@ device-secret =
 
     Code for the board's page (Wi-Fi svitlo-XXXX):
     <code>{ $code }</code>
+device-secret-only =
+    Shown once; this message disappears in 10 minutes. Whoever has this can speak as the board.
+
+    Broker: <code>{ $broker }</code>
+    User: <code>{ $device }</code>
+    Password: <code>{ $password }</code>
+
+    The code for the board's page cannot be made here; on the server: <code>svitlo device claim { $device } --tls</code>
 device-no-secret =
     This bot holds no passwords. On the server they are shown by:
     <code>svitlo device claim { $device }</code>
-device-no-code = The code for the board's page cannot be made here; on the server: <code>svitlo device claim { $device } --tls</code>
 beat-waiting = ⏳ { $device }: waiting for the first heartbeat… { $waited }
 beat-received = ✅ { $device }: heartbeat received { $ago } ago
 beat-signal = { $dbm } dBm

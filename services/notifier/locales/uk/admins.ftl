@@ -82,10 +82,17 @@ device-secret =
 
     Код для сторінки плати (Wi-Fi svitlo-XXXX):
     <code>{ $code }</code>
+device-secret-only =
+    Це показую один раз; за 10 хвилин повідомлення зникне. Хто має ці дані, той говорить від імені плати.
+
+    Брокер: <code>{ $broker }</code>
+    Користувач: <code>{ $device }</code>
+    Пароль: <code>{ $password }</code>
+
+    Коду для сторінки плати тут не скласти: на сервері його дасть <code>svitlo device claim { $device } --tls</code>
 device-no-secret =
     Паролів цей бот не має. На сервері їх покаже:
     <code>svitlo device claim { $device }</code>
-device-no-code = Коду для сторінки плати тут не скласти: на сервері його дасть <code>svitlo device claim { $device } --tls</code>
 beat-waiting = ⏳ { $device }: чекаю на перший сигнал… { $waited }
 beat-received = ✅ { $device }: сигнал отримано { $ago } тому
 beat-signal = { $dbm } дБм
