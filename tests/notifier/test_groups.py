@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from services.notifier.bot.groups_boards import Do, Invited, Step
 from services.notifier.bot.poller import Poller
 from services.notifier.channels.pinboard import Pinboard
 from services.notifier.pacing import UNLIMITED, Pace
 from services.notifier.pins import Habits, Pins
-from tests.notifier.conftest import KYIV, World, until
+from services.notifier.texts import words
+from services.notifier.views import Reader
+from services.notifier.views.groups import Card, card_text
+from tests.notifier.conftest import KYIV, World, notifying, until
 from tests.notifier.conversation import followed, talking
 from tests.support.telegram import EDIT, PIN, POST, FakeTelegram
 
@@ -22,6 +29,93 @@ GROUP, CHANNEL, ADMIN, STRANGER = -100, -200, 7, 8
 async def bot(world: World, telegram: FakeTelegram) -> AsyncIterator[Poller]:
     async with talking(world.database, telegram) as poller:
         yield poller
+
+
+GROUP_CARD = Card(
+    kind="supergroup",
+    title=None,
+    places=["Шевченка <12>", "Дача"],
+    language="uk",
+    pinned=True,
+    may_send=False,
+    may_pin=False,
+    other_topics=True,
+)
+CHANNEL_CARD = Card(
+    kind="channel", title="Дім & двір", places=["Дача"], language="en", pinned=True, may_send=True, may_pin=False
+)
+
+UK_GROUP = """✅ Повідомляю в цій групі про світло:
+
+• Шевченка &lt;12&gt;
+• Дача
+
+⚠️ Бракує прав:
+• писати повідомлення
+• закріплювати повідомлення
+Як дати: назва групи → «Змінити» → «Адміністратори» → додайте бота й увімкніть це право.
+
+Щоб повідомлення йшли в іншу тему, надішліть /link у ній."""
+
+EN_GROUP = """✅ I tell this group about the power at:
+
+• Шевченка &lt;12&gt;
+• Дача
+
+⚠️ Rights I do not have:
+• to write messages
+• to pin messages
+To grant it: name of the group → Edit → Administrators → add the bot and switch the right on.
+
+To have messages in another topic, send /link there."""
+
+UK_CHANNEL = """<b>Дім &amp; двір</b>
+✅ Повідомляю в каналі про світло:
+
+• Дача
+
+⚠️ Бракує прав:
+• редагувати повідомлення (без цього канал не дає закріплювати)
+Як дати: назва каналу → «Змінити» → «Адміністратори» → бот → увімкніть це право."""
+
+EN_CHANNEL = """<b>Дім &amp; двір</b>
+✅ I tell the channel about the power at:
+
+• Дача
+
+⚠️ Rights I do not have:
+• to edit messages (without it a channel lets nobody pin)
+To grant it: name of the channel → Edit → Administrators → the bot → switch the right on."""
+
+
+def reader(language: str) -> Reader:
+    return Reader(words=words(language), zone=KYIV, now=datetime(2026, 11, 20, tzinfo=UTC), escape=html.escape)
+
+
+@pytest.mark.parametrize(
+    ("language", "card", "said"),
+    [
+        ("uk", GROUP_CARD, UK_GROUP),
+        ("en", GROUP_CARD, EN_GROUP),
+        ("uk", CHANNEL_CARD, UK_CHANNEL),
+        ("en", CHANNEL_CARD, EN_CHANNEL),
+    ],
+)
+def test_a_card_says_exactly_what_is_missing_and_how_to_grant_it(language: str, card: Card, said: str) -> None:
+    assert card_text(card, reader(language)) == said
+
+
+@pytest.mark.parametrize("language", ["uk", "en"])
+def test_a_card_with_very_many_places_stays_short(language: str) -> None:
+    said = card_text(replace(GROUP_CARD, places=["Д" * 120] * 500), reader(language))
+    assert len(said) < 2000
+    assert "490" in said
+
+
+def test_no_button_of_the_wizard_is_longer_than_telegram_takes() -> None:
+    most = 2**31 - 1
+    assert len(Step(do=Do.FOLLOW, chat=most, site=most, page=most).pack()) <= 64
+    assert len(Invited(chat=most, word="x" * 32).pack()) <= 64
 
 
 async def look(world: World, telegram: FakeTelegram) -> None:
@@ -346,3 +440,24 @@ async def test_a_migrated_group_keeps_places_and_pin_without_another_hello(
     await look(world, telegram)
     await telegram.wait_until(lambda: len(telegram.pinned(-1000100)) == 1)
     assert len(telegram.messages(-1000100)) == 1
+
+
+async def test_a_topic_that_was_closed_ends_its_alerts_alone_until_it_is_linked_again(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    home = await world.site("home", "Шевченка 12")
+    telegram.group(GROUP, admins=[ADMIN])
+    topic = telegram.topic(GROUP, "Світло")
+    for thread in (0, topic):
+        telegram.say(GROUP, "/link home", user_id=ADMIN, topic=thread)
+        await telegram.wait_for(GROUP, "цій темі" if thread else "цій групі")
+    telegram.close_topic(GROUP, topic)
+    await world.event(home)
+    async with notifying(world, telegram):
+        await telegram.wait_for(GROUP, "світла немає")
+        await until(lambda: world.rows("SELECT 1 FROM chats WHERE topic_id <> 0 AND NOT active"))
+    assert await world.rows("SELECT 1 FROM chats WHERE topic_id = 0 AND active")
+
+    telegram.close_topic(GROUP, topic, closed=False)
+    telegram.say(GROUP, "/link", user_id=ADMIN, topic=topic)
+    await until(lambda: world.rows("SELECT 1 FROM chats HAVING bool_and(active)"))
