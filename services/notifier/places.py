@@ -44,9 +44,20 @@ class Tree:
         """A place by its key."""
         return self._spots.get(key)
 
+    def named(self, slug: str) -> Spot | None:
+        """A place by its slug."""
+        return next((spot for spot in self._spots.values() if spot.slug == slug), None)
+
     def under(self, key: int | None) -> list[Spot]:
         """The places directly under one (None: at the top), by name, numbers by their value."""
         return sorted(self._under.get(key, ()), key=lambda spot: (_in_order(spot.name), spot.id))
+
+    def below(self, key: int) -> list[Spot]:
+        """All places below one, at any depth."""
+        found = list(self._under.get(key, ()))
+        for spot in found:
+            found += self._under.get(spot.id, ())
+        return found
 
     def path(self, spot: Spot) -> list[Spot]:
         """From the top down to the place itself."""

@@ -25,7 +25,7 @@ from services.notifier.views.finding import (
     spot_label,
 )
 from svitlo.contracts import PowerState, SiteStateWord
-from tests.notifier.conftest import KYIV, World
+from tests.notifier.conftest import KYIV, World, notifying
 from tests.notifier.conversation import followed, talking
 from tests.support.telegram import BOT_NAME, FakeTelegram
 
@@ -79,7 +79,7 @@ async def test_from_the_region_over_the_building_to_a_section(
     assert len(telegram.messages(1)) == 1, "one message, edited in place"
 
 
-async def test_a_place_with_others_below_it_can_itself_be_followed(
+async def test_who_follows_a_place_without_boards_is_told_of_those_below_it(
     world: World, telegram: FakeTelegram, bot: Poller
 ) -> None:
     await town(world)
@@ -88,12 +88,45 @@ async def test_a_place_with_others_below_it_can_itself_be_followed(
     telegram.press(1, "Центр")
     await telegram.wait_for(1, "📍 Центр")
     telegram.press(1, "Стежити за всім")
-    await telegram.wait_for(1, "✅ Стежу: Центр")
-    assert await followed(world, 1) == ["center"]
+    seen = await telegram.wait_for(1, "✅ Стежу: Центр (3 місця)\n❔ Стан невідомий")
+    assert seen.labels == ["📍 Мої місця", "➕ Додати місце"]
+    assert await followed(world, 1) == ["hall-2", "myru-5", "sh-12-1"]  # but not the private hall
+    section = next(row for row in await world.rows("SELECT id, slug FROM sites WHERE slug = 'hall-2'"))
+    async with notifying(world, telegram):
+        await world.event(section)
+        await telegram.wait_for(1, "🔌 Секція 2 — світла немає")
     telegram.press(1, "Додати місце")
-    await telegram.wait_for(1, lambda seen: seen.labels == ["❔ Центр ✅ ›"])
+    await telegram.wait_for(1, lambda seen: seen.labels == ["❔ Центр ›"])
     telegram.press(1, "Центр")
-    await telegram.wait_for(1, lambda seen: seen.labels[:1] == ["⚙️ Налаштування"])
+    await telegram.wait_for(1, lambda seen: seen.labels == ["❔ Проспект Миру 5 ✅", "❔ Шевченка 12 ›", "‹ Назад"])
+
+
+async def test_a_place_with_boards_of_its_own_is_followed_with_those_below(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    await town(world)
+    await world.run("INSERT INTO devices (id) VALUES ('d1')")
+    await world.run("INSERT INTO site_devices (site_id, device_id) SELECT id, 'd1' FROM sites WHERE slug = 'sh-12'")
+    telegram.say(1, "/subscribe sh-12")
+    await telegram.wait_for(1, "✅ Стежу: Центр › Шевченка 12 (3 місця)")
+    assert await followed(world, 1) == ["hall-2", "sh-12", "sh-12-1"]
+
+
+async def test_a_link_to_a_place_with_others_below_it_asks_which(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    await town(world)
+    telegram.say(1, "/start s_sh-12")
+    seen = await telegram.wait_for(1, "📍 Центр › Шевченка 12")
+    assert seen.labels == ["🔔 Стежити за всім одразу", "❔ Секція 1", "❔ Секція 2", "‹ Назад"]
+    assert await followed(world, 1) == []
+
+
+def test_a_region_with_very_many_places_is_not_followed_all_at_once() -> None:
+    tree = spots("Район", *((f"Дім {number}", "Район") for number in range(60)))
+    board = tree_board(tree, tree.get(1), 0, words("uk"))
+    assert board is not None
+    assert board.inline_keyboard[0][0].text == "💡 Дім 0"
 
 
 async def test_many_places_come_in_pages_of_eight_and_back_leads_to_the_same_page(

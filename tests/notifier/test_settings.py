@@ -514,7 +514,7 @@ def test_answers_about_the_whole_chat_in_english() -> None:
         "🗑 Deleted: 1 place with its settings, 21 records of alerts, your 2 admin roles.\nBegin again: /start"
     )
     assert muted_text(LATER, reader("en")) == (
-        "🔕 Quiet until 23:10.\nWhat happens meanwhile I will tell later. Turn on earlier: /unmute"
+        "🔕 Quiet until 23:10.\nAfterwards I tell what has changed. Turn on earlier: /unmute"
     )
     there = Reader(words=words("en"), zone=ZoneInfo("Europe/Warsaw"), now=NOW, escape=str)
     assert zone_text("Europe/Warsaw", there, chosen=True) == "🕒 Time zone: Europe/Warsaw, now 19:10."

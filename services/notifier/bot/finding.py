@@ -5,12 +5,12 @@ from __future__ import annotations
 from aiogram import F, Router
 from aiogram.enums import ChatMemberStatus
 from aiogram.filters import Command, CommandObject, CommandStart, ExceptionTypeFilter
-from aiogram.types import CallbackQuery, ChatMemberUpdated, ErrorEvent, Message, User
+from aiogram.types import CallbackQuery, ChatMemberUpdated, ErrorEvent, InlineKeyboardMarkup, Message, User
 
 from services.notifier import chats
 from services.notifier.bot.context import Context
 from services.notifier.bot.following import follow_place, list_places
-from services.notifier.bot.keyboards import Act, Press, after_board, tree_board
+from services.notifier.bot.keyboards import Act, Press, tree_board
 from services.notifier.bot.meeting import is_private, meet, reader_of, show
 from services.notifier.bot.permission import Permission
 from services.notifier.chats import TELEGRAM
@@ -61,6 +61,8 @@ class Finding:
         """`/start`, `/start s_<slug>` (a public site), `/start i_<invite>` (any site)."""
         kind, _, word = (command.args or "").strip().partition("_")
         if word and kind in ("s", "i"):
+            if kind == "s" and await self._open_named(message, word):
+                return
             await self._follow_named(message, slug=word if kind == "s" else None, invite=word if kind == "i" else None)
             return
         async with self._database.transaction() as session:
@@ -157,12 +159,12 @@ class Finding:
             chat = await meet(session, self._context, query.message, query.from_user)
             reader = reader_of(self._context, chat)
             place = await chats.find_site(session, site_id=callback_data.site) if allowed else None
-            text = await follow_place(session, chat, place, reader) if place else ""
+            text, markup = await follow_place(session, chat, place, reader) if place else ("", None)
         if place is None:
             key = "follow-gone" if allowed else "group-admins-only"
             await query.answer(reader.words.say(key), show_alert=True)
             return
-        await show(query, text, after_board(place.id, reader.words))
+        await show(query, text, markup)
 
     async def list(self, query: CallbackQuery, callback_data: Press) -> None:
         """Another page of the chat's own places."""
@@ -201,17 +203,32 @@ class Finding:
             query = event.update.callback_query
             await query.answer(self._words(query.from_user).say("later"))
 
+    async def _open_named(self, message: Message, slug: str) -> bool:
+        """A link to a place with others below it, as a poster in its hall has one, asks which; False for any other."""
+        async with self._database.transaction() as session:
+            chat = await meet(session, self._context, message, message.from_user)
+            tree = await public_tree(session, chat.id)
+            spot = tree.named(slug)
+            if spot is None or not tree.under(spot.id):
+                return False
+            status = (await chats.statuses(session, [spot.id]))[0]
+        reader = reader_of(self._context, chat)
+        text = branch_text(tree.path(spot), status, reader, typing=is_private(message))
+        await message.answer(text, reply_markup=tree_board(tree, spot, 0, reader.words))
+        return True
+
     async def _follow_named(self, message: Message, *, slug: str | None, invite: str | None) -> None:
         allowed = await self._permission.of(message)
         async with self._database.transaction() as session:
             chat = await meet(session, self._context, message, message.from_user)
             reader = reader_of(self._context, chat)
             place = await chats.find_site(session, slug=slug, invite=invite) if allowed else None
-            if place is not None:
-                text = await follow_place(session, chat, place, reader)
-            else:
+            markup: InlineKeyboardMarkup | None = None
+            if place is None:
                 text = reader.words.say("not-found" if allowed else "group-admins-only")
-        await message.answer(text, reply_markup=after_board(place.id, reader.words) if place else None)
+            else:
+                text, markup = await follow_place(session, chat, place, reader)
+        await message.answer(text, reply_markup=markup)
 
     def _words(self, user: User | None) -> Words:
         return words(language_of(user.language_code if user else None, self._context.language))

@@ -6,21 +6,25 @@ from aiogram.types import InlineKeyboardMarkup
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import chats, chats_rules
-from services.notifier.bot.keyboards import on_page, places_board
+from services.notifier.bot.keyboards import after_board, on_page, places_board
 from services.notifier.chats import Chat, Place
-from services.notifier.chats_tree import public_tree
+from services.notifier.chats_tree import follow, public_tree
 from services.notifier.views import Reader
 from services.notifier.views.finding import STEP, Followed, followed_text, places_text
 
 
-async def follow_place(session: AsyncSession, chat: Chat, place: Place, reader: Reader) -> str:
-    """Let the chat follow a place; returns what to say."""
-    new = await chats.subscribe(session, chat.id, place.id)
+async def follow_place(
+    session: AsyncSession, chat: Chat, place: Place, reader: Reader
+) -> tuple[str, InlineKeyboardMarkup]:
+    """Let the chat follow a place, or those below it; returns what to say and what may come next."""
+    followed = await follow(session, chat.id, place.id)
     status = (await chats.statuses(session, [place.id]))[0]
     tree = await public_tree(session, chat.id)
     spot = tree.get(place.id)
     name = STEP.join(step.name for step in tree.path(spot)[-2:]) if spot else place.name
-    return followed_text(name, status, reader, new=new)
+    several = 0 if place.id in followed and len(followed) == 1 else len(followed)
+    text = followed_text(name, status, reader, new=any(followed.values()), several=several)
+    return text, after_board(None if several else place.id, reader.words)
 
 
 async def list_places(session: AsyncSession, chat: Chat, page: int, reader: Reader) -> tuple[str, InlineKeyboardMarkup]:

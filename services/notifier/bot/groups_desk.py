@@ -15,7 +15,7 @@ from services.notifier.bot.meeting import meet, reader_of
 from services.notifier.bot.permission import Permission
 from services.notifier.bot.rights import Rights, bot_rights
 from services.notifier.chats import Chat
-from services.notifier.chats_tree import public_tree
+from services.notifier.chats_tree import follow, public_tree
 from services.notifier.pins_store import NO_RIGHT
 from services.notifier.texts import LANGUAGES
 from services.notifier.views import Reader
@@ -102,7 +102,7 @@ class Desk:
         async with self._database.transaction() as session:
             place = await chats.find_site(session, site_id=site_id, slug=slug, invite=invite)
             if place is not None:
-                await chats.subscribe(session, chat.id, place.id)
+                await follow(session, chat.id, place.id)
         return place is not None
 
     async def drop(self, bot: Bot, chat: Chat, site: int) -> bool:

@@ -16,6 +16,8 @@ from services.notifier.views import short_name
 from services.notifier.views.finding import LABEL, found_label, spot_label
 
 PAGE = 8
+AT_ONCE = 50
+"""A place with more than this below it is not followed all at once: to end that would take as many presses."""
 
 Row = list[InlineKeyboardButton]
 _Item = TypeVar("_Item")
@@ -50,9 +52,10 @@ def tree_board(tree: Tree, spot: Spot | None, page: int, words: Words) -> Inline
     under = tree.under(spot.id if spot else None)
     rows: list[Row] = []
     here = spot.id if spot else 0
+    below = tree.below(spot.id) if spot else []
     if spot is not None and spot.followed:
         rows.append([settings_button(spot.id, words)])
-    elif spot is not None:
+    elif spot is not None and len(below) <= AT_ONCE and not all(one.followed or tree.under(one.id) for one in below):
         label = words.say("follow-all" if under else "follow-one")
         rows.append([button(label, Press(act=Act.FOLLOW, site=spot.id, page=0))])
     shown, turns = paged(under, page, words, lambda to: Press(act=Act.OPEN, site=here, page=to))
@@ -78,9 +81,11 @@ def found_board(tree: Tree, spots: Sequence[Spot], words: Words) -> InlineKeyboa
     return InlineKeyboardMarkup(inline_keyboard=rows)
 
 
-def after_board(site: int, words: Words) -> InlineKeyboardMarkup:
-    """What may come next once a place is followed."""
-    return InlineKeyboardMarkup(inline_keyboard=[[settings_button(site, words)], [add_button(words)]])
+def after_board(site: int | None, words: Words) -> InlineKeyboardMarkup:
+    """What may come next once a place is followed, or several are (None)."""
+    mine = button(words.say("button-mine"), Press(act=Act.LIST, site=0, page=0))
+    first = settings_button(site, words) if site is not None else mine
+    return InlineKeyboardMarkup(inline_keyboard=[[first], [add_button(words)]])
 
 
 def places_board(places: Sequence[Rules], page: int, words: Words) -> InlineKeyboardMarkup:

@@ -11,7 +11,7 @@ from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 from services.notifier import chats
 from services.notifier.bot.context import Context
 from services.notifier.bot.following import follow_place
-from services.notifier.bot.keyboards import after_board, found_board
+from services.notifier.bot.keyboards import found_board
 from services.notifier.bot.meeting import meet, reader_of
 from services.notifier.chats_tree import public_tree
 from services.notifier.texts import language_of, words
@@ -56,9 +56,9 @@ class Search:
             chat = await meet(session, self._context, message, message.from_user)
             reader = reader_of(self._context, chat)
             place = await chats.find_site(session, slug=slug, invite=invite) if slug or invite else None
+            markup: InlineKeyboardMarkup | None
             if place is not None:
-                text = await follow_place(session, chat, place, reader)
-                markup: InlineKeyboardMarkup | None = after_board(place.id, reader.words)
+                text, markup = await follow_place(session, chat, place, reader)
             else:
                 tree = await public_tree(session, chat.id)
         if place is None:

@@ -10,6 +10,10 @@ follow-one = 🔔 Follow
 follow-gone = That place is gone. Find another: /start
 followed = ✅ Following { $place }
 followed-already = ✅ Already following { $place }
+followed-several = ({ $count ->
+    [one] { $count } place
+   *[other] { $count } places
+})
 followed-then = I will write as soon as the power goes off or comes back.
 not-found = 🔎 There is no such place.
     The link may be out of date. Find a place: /start
@@ -58,6 +62,7 @@ status-more = { $count ->
 button-back = ‹ Back
 button-all = 📋 The whole list
 button-settings = ⚙️ Settings
+button-mine = 📍 My places
 button-add = ➕ Add a place
 button-places = ‹ My places
 page-back = ‹ Previous

@@ -33,7 +33,7 @@ quiet-type-group = 🌙 { $place }: reply to this message with the quiet hours, 
 quiet-typed-badly = I did not get that. Type it like this: 22:30-06:45
 remind-which = 🔁 { $place }: remind you while the power is off?
 mute-which = 🔕 { $place }: be quiet for how long?
-    What happens meanwhile I will tell later.
+    Afterwards I tell what has changed.
 leave-which = { $place }: stop following?
     The settings of this place will go.
 
@@ -65,10 +65,10 @@ pick-stay = ‹ No, keep following
 
 # The whole chat
 mute-all-which = 🔕 Be quiet for how long?
-    What happens meanwhile I will tell later. You can also write /mute 8h
+    Afterwards I tell what has changed. You can also write /mute 8h
 mute-badly = I did not get that. For example: /mute 8h, /mute 30m, /mute 2d (up to 30 days)
 muted = 🔕 Quiet until { $time }.
-    What happens meanwhile I will tell later. Turn on earlier: /unmute
+    Afterwards I tell what has changed. Turn on earlier: /unmute
 muted-forever = 🔕 Quiet until you turn me on: /unmute
 unmuted = 🔔 Alerts are on again.
 unmuted-already = 🔔 I am not muted.

@@ -10,6 +10,11 @@ follow-one = 🔔 Стежити
 follow-gone = Цього місця більше немає. Знайти інше: /start
 followed = ✅ Стежу: { $place }
 followed-already = ✅ Уже стежу: { $place }
+followed-several = ({ $count ->
+    [one] { $count } місце
+    [few] { $count } місця
+   *[many] { $count } місць
+})
 followed-then = Напишу, щойно світло зникне чи зʼявиться.
 not-found = 🔎 Такого місця немає.
     Можливо, посилання застаріло. Знайти місце: /start
@@ -60,6 +65,7 @@ status-more = { $count ->
 button-back = ‹ Назад
 button-all = 📋 Увесь список
 button-settings = ⚙️ Налаштування
+button-mine = 📍 Мої місця
 button-add = ➕ Додати місце
 button-places = ‹ Мої місця
 page-back = ‹ Попередні
