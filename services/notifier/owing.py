@@ -29,24 +29,36 @@ LEFT JOIN outages o ON o.id = n.outage_id
 WHERE n.seq = ANY(CAST(:news AS bigint[])) AND d.event_seq = l.seq
   AND d.state = 'pending' AND d.claimed_until IS NULL AND d.not_before > now()
   AND ((n.kind = :revised AND n.cause = ANY(CAST(:never AS text[])))
-    OR (n.kind = :restored AND l.kind = :lost AND EXISTS (SELECT 1 FROM subscriptions s
-      WHERE s.chat = d.chat AND s.site_id = n.site_id AND s.min_minutes > 0
-        AND n.occurred_hi - coalesce(o.started_lo, l.occurred_lo) < make_interval(mins => s.min_minutes))))
+    OR (n.kind = :restored AND l.kind = :lost AND ((d.held = 'long' AND n.occurred_hi < d.not_before)
+      OR EXISTS (SELECT 1 FROM subscriptions s
+        WHERE s.chat = d.chat AND s.site_id = n.site_id AND s.min_minutes > 0
+          AND n.occurred_hi - coalesce(o.started_lo, l.occurred_lo) < make_interval(mins => s.min_minutes)))))
 """)
 
 # Chats with the same rules are one row. A correction goes to those only who were or will be told something of its
 # outage: all news of one outage has the same readers.
+# Whoever follows a place follows what stands below it: by the rules of the nearest place followed. A private place
+# under a public one is told to those only who were let in, there or above.
 _READERS = text("""
-WITH news AS (
+WITH RECURSIVE news AS (
   SELECT e.seq, e.kind, e.cause, e.site_id, e.outage_id, e.occurred_lo, e.occurred_hi,
     coalesce(o.started_lo, (SELECT min(l.occurred_lo) FROM power_events l
       WHERE l.outage_id = e.outage_id AND l.kind = :lost), e.occurred_lo) AS started
   FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id
   WHERE e.seq = ANY(CAST(:news AS bigint[]))
+), above AS (
+  SELECT n.seq, n.site_id, i.parent_id, i.public AS open, i.public, 0 AS steps
+  FROM news n JOIN sites i ON i.id = n.site_id
+  UNION ALL
+  SELECT a.seq, p.id, p.parent_id, a.open, p.public, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
+), followers AS (
+  SELECT DISTINCT ON (a.seq, s.chat) a.seq, s.chat, c.timezone, s.kinds, s.min_minutes, s.quiet_from, s.quiet_to,
+    s.quiet_mode, greatest(s.muted_until, c.muted_until) AS muted_until
+  FROM above a JOIN subscriptions s ON s.site_id = a.site_id JOIN chats c ON c.id = s.chat AND c.active
+  WHERE a.steps = 0 OR a.open OR NOT a.public
+  ORDER BY a.seq, s.chat, a.steps
 ), readers AS (
-  SELECT n.seq, s.chat, c.timezone, s.kinds, s.min_minutes, s.quiet_from, s.quiet_to, s.quiet_mode,
-    greatest(s.muted_until, c.muted_until) AS muted_until
-  FROM news n JOIN subscriptions s ON s.site_id = n.site_id JOIN chats c ON c.id = s.chat AND c.active
+  SELECT * FROM followers
   UNION ALL
   SELECT n.seq, c.id, c.timezone, CAST('{lost,restored,revised,unstable}' AS varchar[]), 0, NULL, NULL, 'silent', NULL
   FROM news n JOIN chats c ON c.platform = :console AND c.active

@@ -28,11 +28,10 @@ GATHER_S = 20.0
 MOST_TOGETHER = 500
 """Alerts of a chat looked at together."""
 
-# An alert of another place than the last one, in a chat that follows several, waits until the gathering is over.
+# An alert of another place than the last one waits until the gathering is over: none does for who follows one place.
 _GATHERS = f"""(d.kind = '{EVENT}' AND c.platform <> '{CONSOLE}'
   AND coalesce(c.told_at > now() - make_interval(secs => CAST(:gather_s AS float8)), false)
-  AND c.told_site IS DISTINCT FROM (SELECT g.site_id FROM power_events g WHERE g.seq = d.event_seq)
-  AND (SELECT count(*) FROM (SELECT 1 FROM subscriptions f WHERE f.chat = c.id LIMIT 2) AS two) > 1)"""  # noqa: S608
+  AND c.told_site IS DISTINCT FROM (SELECT g.site_id FROM power_events g WHERE g.seq = d.event_seq))"""  # noqa: S608
 
 # Only the oldest pending delivery of a chat is ever claimed, and none beside one that is under way: that keeps each
 # chat's order. What is kept back lets the others pass, and broadcasts let everything pass.

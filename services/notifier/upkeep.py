@@ -65,13 +65,21 @@ WHERE c.active AND c.weekly AND c.platform = 'telegram' AND c.timezone IS NOT DI
 ON CONFLICT (chat, dedupe_key) DO NOTHING
 """)
 
-# By what the rules say now: an ended mute and quiet hours given up let go, a longer mute keeps longer.
+# By what the rules of the nearest place followed say now: an ended mute and quiet hours given up let go, a longer mute
+# keeps longer.
 _FOLLOW = text("""
 UPDATE deliveries d SET not_before = w.until, next_attempt_at = w.until
 FROM (
   SELECT k.id, greatest(now(), s.muted_until, c.muted_until) AS until
   FROM deliveries k JOIN chats c ON c.id = k.chat JOIN power_events e ON e.seq = k.event_seq
-  LEFT JOIN subscriptions s ON s.chat = k.chat AND s.site_id = e.site_id
+  LEFT JOIN LATERAL (
+    WITH RECURSIVE above AS (
+      SELECT i.id, i.parent_id, 0 AS steps FROM sites i WHERE i.id = e.site_id
+      UNION ALL
+      SELECT p.id, p.parent_id, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
+    )
+    SELECT f.* FROM above a JOIN subscriptions f ON f.site_id = a.id AND f.chat = k.chat ORDER BY a.steps LIMIT 1
+  ) s ON true
   WHERE k.state = 'pending' AND k.not_before > now() AND (
     (k.held = 'quiet' AND (s.quiet_from IS NULL OR s.quiet_to IS NULL OR s.quiet_mode <> 'hold'))
     OR (k.held = 'mute' AND (coalesce(greatest(s.muted_until, c.muted_until) <= now(), true)

@@ -24,7 +24,7 @@ from tests.support.telegram import FakeTelegram
 
 LOST, RESTORED, REVISED = EventKind.POWER_LOST, EventKind.POWER_RESTORED, EventKind.OUTAGE_REVISED
 EAGER = Rates(overall=Rate(1000, 1.0), chat=Rate(1000, 1.0), group=Rate(1000, 1.0))
-ALWAYS_QUIET = {"quiet_from": 0, "quiet_to": 0, "quiet_mode": "hold"}
+ALWAYS_QUIET: dict[str, Any] = {"quiet_from": 0, "quiet_to": 0, "quiet_mode": "hold"}
 
 
 async def rule(world: World, chat_id: int, site: registry.SiteRow | None = None, **values: Any) -> None:
@@ -314,3 +314,27 @@ async def caught_up(world: World) -> bool:
         "SELECT 1 FROM consumer_offsets WHERE consumer = 'notifier' AND seq = (SELECT max(seq) FROM power_events)"
     )
     return bool(rows)
+
+
+async def test_rules_of_a_building_hold_for_its_sections(world: World) -> None:
+    house = await world.site("house")
+    sections = [await world.site(f"section-{number}", parent="house") for number in range(2)]
+    for chat in (1, 2):
+        await world.chat(chat, house)
+    await rule(world, 1, **ALWAYS_QUIET)
+    await rule(world, 2, min_minutes=10)
+    for section in sections:
+        await world.event(section)
+    await world.plan()
+    await world.event(sections[0], RESTORED)
+    await world.plan()
+    async with world.database.transaction() as session:
+        assert await upkeep.follow_rules(session) == 0
+    rows = await world.rows(
+        "SELECT c.chat_id, d.state, d.held FROM deliveries d JOIN chats c ON c.id = d.chat ORDER BY c.chat_id, d.id"
+    )
+    assert [tuple(row) for row in rows] == [
+        *[(1, "pending", "quiet")] * 3,
+        (2, "dropped", "long"),
+        (2, "pending", "long"),
+    ]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 
 from services.notifier import chats, workers
 from services.notifier.channels.telegram import TelegramChannel
@@ -83,7 +84,7 @@ async def test_one_works_alone_and_the_next_follows_it(world: World) -> None:
         await asyncio.Event().wait()
 
     tasks = {
-        name: asyncio.create_task(alone(world.database.url, POLL_LOCK, lambda name=name: work(name), look_s=0.1))
+        name: asyncio.create_task(alone(world.database.url, POLL_LOCK, partial(work, name), look_s=0.1))
         for name in ("one", "two")
     }
     try:
