@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -206,6 +206,9 @@ class Sender:
             said = await self._say(delivery)
             if said is None:
                 return partial(store.drop, delivery=delivery, reason="nothing is left to tell")
+            if delivery.chat_kind == "channel":
+                # What one reader asks there all of them would be told.
+                said = replace(said, buttons=())
             kind = delivery.bundle.kind if delivery.bundle else None
             async with asyncio.timeout(self._patience.call_s):
                 message_id = await self._channel.send(delivery.address, said, kind)

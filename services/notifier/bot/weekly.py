@@ -33,7 +33,8 @@ class Weekly:
     def router(self) -> Router:
         """A router of the handler."""
         router = Router(name="weekly")
-        router.message.register(self.weekly, Command("weekly"))
+        for observer in (router.message, router.channel_post):
+            observer.register(self.weekly, Command("weekly"))
         return router
 
     async def weekly(self, message: Message, command: CommandObject, bot: Bot) -> None:
