@@ -126,7 +126,7 @@ class Pins:
                     await self._wake.wait()
 
     async def work(self) -> bool:
-        """Bring up to date what may be now; False if there was nothing."""
+        """Bring up to date what may be now; False if there was nothing. Raises `DatabaseUnavailableError`."""
         habits, now = self._habits, time.monotonic()
         self._held = {chat: until for chat, until in self._held.items() if until > now}
         waiting = store.Waiting(held=self._held, full=self._full(now))
@@ -138,9 +138,12 @@ class Pins:
             while todo:
                 await self._update(todo.popleft())
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(habits.at_once, len(todo))):
-                group.create_task(some(), name="pinned messages")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(habits.at_once, len(todo))):
+                    group.create_task(some(), name="pinned messages")
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         return bool(due)
 
     def _full(self, now: float) -> set[int]:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import chats, pins_store
 from services.notifier.channels.pinboard import Pinboard
@@ -20,6 +21,8 @@ from services.notifier.views import Reader, SiteStatus
 from services.notifier.views.groups import pin_text
 from svitlo import registry
 from svitlo.contracts import SiteStateWord
+from svitlo.db.session import Database
+from svitlo.errors import DatabaseUnavailableError
 from tests.notifier.conftest import KYIV, World, until
 from tests.support.telegram import EDIT, PIN, POST, STRICT, FakeTelegram
 
@@ -381,3 +384,31 @@ async def test_telegrams_limits_are_kept_with_much_to_edit(world: World) -> None
             for group in groups:
                 await settled(telegram, group, "світло є")
         assert not [call for call in telegram.calls if call.status == 429]
+
+
+class Leaving(Database):
+    """A database that is away from its second transaction on."""
+
+    left = False
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        if self.left:
+            raise DatabaseUnavailableError("PostgreSQL does not answer")
+        self.left = True
+        async with super().transaction() as session:
+            yield session
+
+
+async def test_a_database_that_is_away_is_told_as_that(world: World, telegram: FakeTelegram) -> None:
+    telegram.group(GROUP, bot=[PIN])
+    await pinned_chat(world, GROUP, await world.site("home"))
+    board = Pinboard(telegram.token, telegram.url)
+    try:
+        async with Leaving(world.database.url) as leaving:
+            with pytest.raises(DatabaseUnavailableError):
+                await Pins(leaving, board, Pace(UNLIMITED), KYIV, habits=QUICK).work()
+    finally:
+        await board.close()
+    async with pinning(world, telegram):
+        await settled(telegram, GROUP, "стан невідомий")
