@@ -143,6 +143,15 @@ async def test_the_text_may_come_after_the_place_and_long_ones_are_refused(
     assert await world.rows("SELECT 1 FROM broadcasts") == []
 
 
+async def test_buttons_nobody_made_do_nothing(world: World, telegram: FakeTelegram, city: None) -> None:
+    made = await send(world)
+    async with working(world, telegram):
+        for do, what in (("castgo", "junk"), ("castno", "junk"), ("caststop", "junk"), ("caststop", made.hex)):
+            telegram.press_data(ADMIN, Act(do=do, what=what).pack(), 1)
+        await telegram.wait_until(lambda: len(telegram.answers) == 4)
+    assert (await world.rows("SELECT state FROM broadcasts"))[0].state == "sending"
+
+
 async def test_nobody_to_write_to_is_said(world: World, telegram: FakeTelegram, city: None) -> None:
     await world.site("empty", "Пустир")
     async with working(world, telegram):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
 
 from aiogram.types import InlineKeyboardMarkup, Message
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -72,9 +71,9 @@ class Broadcasts:
 
     async def go(self, session: AsyncSession, visit: Visit, act: Act) -> Reply | None:
         """Send it, and show how far it has come."""
-        broadcast = UUID(act.what)
-        scope = await broadcasts.scope(session, broadcast, visit.powers.user_id)
-        if scope is None:
+        broadcast = act.key
+        scope = None if broadcast is None else await broadcasts.scope(session, broadcast, visit.powers.user_id)
+        if broadcast is None or scope is None:
             return Reply(visit.say("cast-over"))
         (site,) = scope
         if not (visit.powers.everywhere if site is None else site in visit.powers.admin):
@@ -97,12 +96,14 @@ class Broadcasts:
 
     async def no(self, session: AsyncSession, visit: Visit, act: Act) -> Reply | None:
         """Do not send it."""
-        gone = await broadcasts.discard(session, UUID(act.what), visit.powers.user_id)
+        gone = act.key is not None and await broadcasts.discard(session, act.key, visit.powers.user_id)
         return Reply(visit.say("cast-thrown" if gone else "cast-over"))
 
     async def stop(self, session: AsyncSession, visit: Visit, act: Act) -> Reply | None:
         """Stop it."""
-        broadcast = UUID(act.what)
+        broadcast = act.key
+        if broadcast is None:
+            return None
         if await broadcasts.author(session, broadcast) != visit.powers.user_id and not visit.powers.owner:
             return None
         stopped = await broadcasts.cancel(session, broadcast, actor=visit.actor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 from aiogram import Bot
 from aiogram.filters import BaseFilter
@@ -32,6 +33,14 @@ class Act(CallbackData, prefix="a"):
     do: str
     what: str = ""
     page: int = 0
+
+    @property
+    def key(self) -> UUID | None:
+        """The UUID it is about; None if it names none."""
+        try:
+            return UUID(self.what)
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True)

@@ -160,11 +160,9 @@ def outage_label(started: datetime, ended: datetime | None, reader: Reader) -> s
 
 
 def _span(start: datetime, end: datetime, reader: Reader) -> str:
-    words = reader.words
-    same = start.astimezone(reader.zone).date() == end.astimezone(reader.zone).date()
-    till = end.astimezone(reader.zone).strftime("%H:%M") if same else reader.time(end)
-    # Within a day the date stands once, behind the start.
-    return f"{reader.time(start)} – {till} ({words.duration(end - start)})"
+    """From when to when: the end's date stands there if it is not that of the start."""
+    till = reader.words.time(end, reader.zone, start)
+    return f"{reader.time(start)} – {till} ({reader.words.duration(end - start)})"
 
 
 def _board(board: Silence, reader: Reader) -> str:
