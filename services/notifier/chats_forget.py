@@ -18,6 +18,11 @@ SELECT count(*) AS chats,
 FROM chats c WHERE c.platform = :platform AND c.chat_id = :chat_id
 """)
 
+_KEPT_UP = text("""
+SELECT p.message_id FROM pins p JOIN chats c ON c.id = p.chat
+WHERE c.platform = :platform AND c.chat_id = :chat_id AND p.message_id IS NOT NULL
+""")
+
 # Subscriptions, deliveries and pins go with their chat.
 _FORGET = (
     text("DELETE FROM people WHERE user_id = :chat_id"),
@@ -42,6 +47,12 @@ async def kept(session: AsyncSession, chat_id: int) -> Kept:
     """What is kept of a chat of Telegram's."""
     row = (await session.execute(_KEPT, {"platform": TELEGRAM, "chat_id": chat_id})).mappings().one()
     return Kept(**{name: int(count) for name, count in row.items()})
+
+
+async def kept_up(session: AsyncSession, chat_id: int) -> list[int]:
+    """The messages in a chat that the bot keeps up to date."""
+    rows = await session.execute(_KEPT_UP, {"platform": TELEGRAM, "chat_id": chat_id})
+    return list(rows.scalars())
 
 
 async def forget(session: AsyncSession, chat_id: int) -> Kept:

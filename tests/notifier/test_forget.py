@@ -116,6 +116,25 @@ async def test_a_group_is_forgotten_with_all_its_topics_by_an_admin_and_people_s
     assert (await kept(world, 7))["people"] == 1
 
 
+async def test_the_pinned_message_nobody_keeps_up_any_more_goes_too(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    home = await world.site("home", "Дім")
+    mine = await world.chat(1, home)
+    telegram.say(1, "/help")
+    pinned = await telegram.wait_for(1, "/places")
+    await world.run(
+        "INSERT INTO pins (chat, kind, message_id) VALUES (:chat, 'status', :message)",
+        chat=mine.id,
+        message=pinned.message_id,
+    )
+    telegram.say(1, "/forget")
+    await telegram.wait_for(1, "Видалити все")
+    telegram.press(1, "Так, видалити")
+    await telegram.wait_until(lambda: [entry.what for entry in telegram.ledger(1)][-1] == "deleted")
+    assert [text.partition(":")[0] for text in telegram.texts(1)] == ["🗑 Видалено"]
+
+
 async def test_what_was_being_sent_while_all_was_deleted_does_no_harm(
     world: World, telegram: FakeTelegram, bot: Poller
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from aiogram import F, Router
+import contextlib
+
+from aiogram import Bot, F, Router
+from aiogram.exceptions import TelegramAPIError
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message, User
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -56,7 +59,7 @@ class Forget:
             text = forget_text(kept, reader, group=not is_private(message), done=False)
             await message.answer(text, reply_markup=board)
 
-    async def press(self, query: CallbackQuery, callback_data: Whole) -> None:
+    async def press(self, query: CallbackQuery, callback_data: Whole, bot: Bot) -> None:
         """The answer."""
         message = query.message
         own = words(language_of(query.from_user.language_code, self._context.language))
@@ -68,7 +71,9 @@ class Forget:
             return
         async with self._context.database.transaction() as session:
             reader = await self._reader(session, message, query.from_user)
-            gone = await chats_forget.forget(session, message.chat.id) if callback_data.value == "yes" else None
+            sure = callback_data.value == "yes"
+            pinned = await chats_forget.kept_up(session, message.chat.id) if sure else []
+            gone = await chats_forget.forget(session, message.chat.id) if sure else None
         if gone is None:
             text = reader.words.say("forget-kept")
         elif not gone:
@@ -76,6 +81,8 @@ class Forget:
         else:
             text = forget_text(gone, reader, group=not is_private(message), done=True)
         await show(query, text, None)
+        for message_id in pinned:
+            await _take_down(bot, message.chat.id, message_id)
 
     async def _reader(self, session: AsyncSession, message: Message, user: User | None) -> Reader:
         chat = await chats.known(session, TELEGRAM, message.chat.id, topic_of(message))
@@ -83,3 +90,11 @@ class Forget:
             return reader_of(self._context, chat)
         language = language_of(user.language_code if user else None, self._context.language)
         return reader_of(self._context, Chat(id=0, chat_id=message.chat.id, language=language, active=True))
+
+
+async def _take_down(bot: Bot, chat_id: int, message_id: int) -> None:
+    """Delete what nobody will keep up to date any more; where Telegram does not let us, at least unpin it."""
+    for call in (bot.delete_message, bot.unpin_chat_message):
+        with contextlib.suppress(TelegramAPIError):
+            await call(chat_id, message_id=message_id)
+            return
