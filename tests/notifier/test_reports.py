@@ -330,7 +330,7 @@ async def test_without_a_place_of_ones_own_the_public_ones_are_offered(house: Ho
 @pytest.mark.usefixtures("bot")
 async def test_without_any_place_the_way_to_one_is_told(telegram: FakeTelegram) -> None:
     telegram.say(1, "/week")
-    await telegram.wait_for(1, "/subscribe")
+    await telegram.wait_for(1, "/start")
 
 
 @pytest.mark.usefixtures("bot")
