@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,8 @@ from svitlo.contracts import Cause, EventKind
 from svitlo.db.log import LoggedEvent
 
 PLAN_LOCK = 0x5117_0008
+MANY = 5
+"""Readers are many when they are so many times the first."""
 
 # What waited whether an outage would last, or for the end of quiet hours, and never was: nothing is said of it. The
 # same for a loss that had to last some minutes and did not. Done first: whatever is pending afterwards will be told.
@@ -86,6 +89,14 @@ ON CONFLICT (event_seq, chat) DO NOTHING
 """)
 
 
+@dataclass(frozen=True)
+class Planned:
+    """How many deliveries are new; `partly`: more are owed."""
+
+    count: int
+    partly: bool = False
+
+
 def runs(news: Sequence[LoggedEvent]) -> list[list[int]]:
     """The positions of the events in order, in as few runs as hold no outage twice."""
     made: list[list[int]] = []
@@ -99,9 +110,10 @@ def runs(news: Sequence[LoggedEvent]) -> list[list[int]]:
     return made
 
 
-async def plan(session: AsyncSession, news: Sequence[int], zone: ZoneInfo) -> int:
-    """Write down to whom the events at these positions are owed, and when; returns how many deliveries are new.
+async def plan(session: AsyncSession, news: Sequence[int], zone: ZoneInfo, *, first: int | None = None) -> Planned:
+    """Write down to whom the events at these positions are owed, and when.
 
+    With `first`, and many times more readers, only for so many of them: the caller commits that and plans again.
     No two of them may be of one outage: what is owed of the second depends on what is of the first. `zone` is that of
     chats which chose none. The database's clock decides.
     """
@@ -124,10 +136,12 @@ async def plan(session: AsyncSession, news: Sequence[int], zone: ZoneInfo) -> in
         owed["not_befores"] += [tell.not_before] * count
         owed["helds"] += [tell.held.value if tell.held else None] * count
     if not owed["seqs"]:
-        return 0
+        return Planned(0)
+    partly = first is not None and len(owed["seqs"]) > MANY * first
+    if partly:
+        owed = {name: written[:first] for name, written in owed.items()}
     result: Any = await session.execute(_OWE, owed)
-    count = int(result.rowcount)
-    return count
+    return Planned(result.rowcount, partly)
 
 
 def zone_of(name: str | None, default: ZoneInfo) -> ZoneInfo:

@@ -252,8 +252,11 @@ async def test_ten_thousand_followers_are_planned_and_claimed_fast(world: World)
     await world.run("ANALYZE")
     await world.event(house)
     began = time.monotonic()
-    await world.plan()
+    heard: list[float] = []
+    planner = Planner(world.database, lambda: heard.append(time.monotonic() - began))
+    assert await planner.plan_batch()
     planned = time.monotonic() - began
+    assert len(heard) == 2  # the first go out while the others are still being written down
     [row] = await world.rows("SELECT count(*) AS owed, count(not_before) AS held FROM deliveries")
     assert (row.owed, row.held) == (10_000, 1_000)
     began = time.monotonic()
@@ -262,7 +265,7 @@ async def test_ten_thousand_followers_are_planned_and_claimed_fast(world: World)
             claimed = await store.claim(session, store.Reach(chats.TELEGRAM), 7, 20)
         assert len(claimed) == 7
     claims = (time.monotonic() - began) / 20
-    print(f"planned in {planned:.2f} s, a claim of 7 takes {1000 * claims:.1f} ms")
+    print(f"first planned in {heard[0]:.2f} s, all in {planned:.2f} s, a claim of 7 takes {1000 * claims:.1f} ms")
     assert planned < 5
     assert claims < 0.25
 
