@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.notifier import chats, pins_store
 from services.notifier.bot.context import Context
 from services.notifier.bot.groups_boards import Do, Invited, Step, ask_keyboard, choose_board, offer_board
-from services.notifier.bot.groups_desk import Desk, Page
+from services.notifier.bot.groups_desk import Desk, Page, reopen_topics
 from services.notifier.bot.meeting import meet, reader_of, show
 from services.notifier.bot.permission import Permission
 from services.notifier.bot.rights import bot_rights, granted
@@ -85,6 +85,8 @@ class Groups:
                     await chats.close_chat(session, key, f"the bot is {after.status} there")
                 return
             chat = await self._meet(session, event.chat, event.from_user)
+            if before in GONE:
+                await reopen_topics(session, chat.chat_id, chat.language)
             if granted(after, event.chat.type).pin:
                 await pins_store.resume(session, event.chat.id)
         if before in GONE and event.chat.id not in self._greetings:

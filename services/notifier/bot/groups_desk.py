@@ -31,6 +31,17 @@ WHERE id = :chat AND platform = 'telegram'
 """)
 
 
+_CLOSED_TOPICS = text("""
+SELECT topic_id FROM chats WHERE platform = 'telegram' AND chat_id = :chat_id AND topic_id <> 0 AND NOT active
+""")
+
+
+async def reopen_topics(session: AsyncSession, chat_id: int, language: str) -> None:
+    """Let the topics of a group have alerts again that fell silent when the bot was thrown out."""
+    for topic in (await session.execute(_CLOSED_TOPICS, {"chat_id": chat_id})).scalars().all():
+        await chats.meet(session, chats.TELEGRAM, chat_id, language, topic_id=topic)
+
+
 class Desk:
     """Serves one installation; each change is one transaction, committed before the answer is made."""
 
