@@ -21,10 +21,22 @@ _DROP = text("""
 UPDATE deliveries SET state = 'dropped', claimed_until = NULL, error = :error WHERE chat = :chat AND state = 'pending'
 """)
 
+# Whoever follows a place is told of those below it, so leaving it ends that too, but for what is followed still.
 _DROP_SITE = text("""
+WITH RECURSIVE below AS (
+  SELECT CAST(:site AS int) AS id
+  UNION
+  SELECT s.id FROM below b JOIN sites s ON s.parent_id = b.id
+    AND NOT EXISTS (SELECT 1 FROM subscriptions f WHERE f.chat = :chat AND f.site_id = s.id)
+), above AS (
+  SELECT parent_id AS id FROM sites WHERE id = :site
+  UNION
+  SELECT s.parent_id FROM above a JOIN sites s ON s.id = a.id
+)
 UPDATE deliveries d SET state = 'dropped', claimed_until = NULL, error = 'unsubscribed'
-FROM power_events e
-WHERE e.seq = d.event_seq AND e.site_id = :site AND d.chat = :chat AND d.state = 'pending'
+FROM power_events e JOIN below b ON b.id = e.site_id
+WHERE e.seq = d.event_seq AND d.chat = :chat AND d.state = 'pending'
+  AND NOT EXISTS (SELECT 1 FROM above a JOIN subscriptions f ON f.chat = :chat AND f.site_id = a.id)
 """)
 
 _MEET = text("""

@@ -10,6 +10,7 @@ import pytest
 from aiogram.exceptions import TelegramRetryAfter
 from aiogram.methods import SendMessage
 
+from services.notifier import chats
 from services.notifier.bot.answers import Answers
 from services.notifier.bot.poller import Poller
 from services.notifier.bot.routers import menu
@@ -39,6 +40,26 @@ async def test_unsubscribing_also_drops_what_is_still_owed(world: World, telegra
     telegram.say(1, "/unsubscribe home")
     await telegram.wait_for(1, "Більше не стежу")
     assert await world.deliveries(1) == [("dropped", "unsubscribed")]
+
+
+async def test_leaving_a_place_drops_what_is_owed_from_below_unless_that_is_followed_still(world: World) -> None:
+    house = await world.site("house")
+    sections = [await world.site(slug, parent="house") for slug in ("one", "two")]
+    chat = await world.chat(1, house, sections[1])
+    for section in sections:
+        seq = await world.event(section)
+        await world.run(
+            "INSERT INTO deliveries (event_seq, chat, state, attempts) VALUES (:seq, :chat, 'pending', 0)",
+            seq=seq,
+            chat=chat.id,
+        )
+    async with world.database.transaction() as session:
+        await chats.unsubscribe(session, chat.id, house.id)
+    assert await world.states(1) == ["dropped", "pending"]
+    async with world.database.transaction() as session:
+        await chats.subscribe(session, chat.id, house.id)
+        await chats.unsubscribe(session, chat.id, sections[1].id)
+    assert await world.states(1) == ["dropped", "pending"], "the house is followed still"
 
 
 async def test_status_tells_state_since_how_long_and_the_cause(
