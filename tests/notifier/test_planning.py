@@ -231,10 +231,14 @@ async def test_an_alert_bears_its_buttons_and_goes_to_its_topic(world: World, te
     from services.notifier.bot.callbacks import Ask
 
     house = await world.site("house")
-    await world.chat(1, house)
+    telegram.group(-5, forum=True)
+    topic = telegram.topic(-5, "Світло")
+    await world.chat(-5, house)
+    await world.run("UPDATE chats SET topic_id = :topic", topic=topic)
     async with notifying(world, telegram, rates=EAGER):
         await world.event(house)
-        seen = await telegram.wait_for(1, "світла немає")
+        seen = await telegram.wait_for(-5, "світла немає")
+    assert seen.topic == topic
     asked = [Ask.unpack(button["callback_data"]) for button in seen.buttons]
     assert asked == [Ask(what=what, site=house.id) for what in "hwm"]
 
