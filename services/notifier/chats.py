@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier.views import SiteStatus
-from svitlo.contracts import Cause, PowerState, SiteStateWord
+from services.notifier.chats_status import statuses as statuses
 
 CONSOLE = "console"
 TELEGRAM = "telegram"
@@ -99,19 +97,6 @@ _FOLLOWED = text("""
 SELECT s.id, s.slug, s.name, s.public, true AS followed
 FROM subscriptions f JOIN sites s ON s.id = f.site_id AND s.removed_at IS NULL
 WHERE f.chat = :chat ORDER BY s.name, s.id
-""")
-
-_STATUS = text("""
-SELECT s.name AS place, coalesce(st.state, 'unknown') AS state, coalesce(st.power, 'unknown') AS power, st.since,
-       o.cause, o.started_lo, coalesce(under.total, 0) AS children, coalesce(under.off, 0) AS children_off
-FROM sites s
-LEFT JOIN site_state st ON st.site_id = s.id
-LEFT JOIN outages o ON o.site_id = s.id AND o.ended_hi IS NULL AND o.retracted_at IS NULL
-LEFT JOIN (
-  SELECT k.parent_id, count(*) AS total, count(*) FILTER (WHERE ks.power = 'off') AS off
-  FROM sites k LEFT JOIN site_state ks ON ks.site_id = k.id WHERE k.removed_at IS NULL GROUP BY k.parent_id
-) under ON under.parent_id = s.id
-WHERE s.id = ANY(CAST(:sites AS int[])) ORDER BY s.name, s.id
 """)
 
 
@@ -293,27 +278,6 @@ async def unsubscribe(session: AsyncSession, chat: int, site_id: int) -> bool:
     result = await session.execute(text("DELETE FROM subscriptions WHERE chat = :chat AND site_id = :site"), values)
     await session.execute(_DROP_SITE, values)
     return _count(result) > 0
-
-
-async def statuses(session: AsyncSession, sites: Sequence[int]) -> list[SiteStatus]:
-    """How sites stand, by name."""
-    rows = await session.execute(_STATUS, {"sites": list(sites)})
-    return [_status(dict(row)) for row in rows.mappings()]
-
-
-def _status(row: dict[str, Any]) -> SiteStatus:
-    state, power = SiteStateWord(row["state"]), PowerState(row["power"])
-    off = power is PowerState.OFF
-    since: datetime | None = row["started_lo"] if off and row["started_lo"] is not None else row["since"]
-    return SiteStatus(
-        place=row["place"],
-        state=state,
-        since=since,
-        cause=Cause(row["cause"]) if state is SiteStateWord.OFF and row["cause"] else None,
-        power=power,
-        children=row["children"],
-        children_off=row["children_off"],
-    )
 
 
 def _count(result: Any) -> int:
