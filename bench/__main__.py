@@ -22,6 +22,7 @@ from bench import (
     live_throughput,
     mains_alert,
     reconnect_spread,
+    ten_thousand,
     thousand_boards,
 )
 from bench.figure import Figure, NotHereError
@@ -30,6 +31,7 @@ from bench.report import keep, show
 BENCHES: dict[str, tuple[Callable[[], list[Figure]], str]] = {
     "alert_latency": (alert_latency.measure, "from a board's last will to the alert in Telegram"),
     "mains_alert": (mains_alert.measure, "from the edge at a mains sensor to the alert in Telegram"),
+    "ten_thousand": (ten_thousand.measure, "10,000 subscribers of one building are told at Telegram's pace"),
     "idle_memory": (idle_memory.measure, "memory of a stack that has nothing to do"),
     "thousand_boards": (thousand_boards.measure, "what 1000 boards, a beat every 10 s, cost"),
     "core_rate": (core_rate.measure, "the pure core: observations a second, bytes a device"),

@@ -12,6 +12,7 @@ _LIBRARIES = {
     "mqtt": logging.CRITICAL,
     "aiogram": logging.WARNING,
     "alembic": logging.WARNING,
+    "urllib3": logging.WARNING,
 }
 """Loggers of libraries that report as errors what our own loops handle and report once."""
 

@@ -17,7 +17,7 @@ from services.detector.core.effects import DeviceChanged, Effect, EventLogged, G
 from services.detector.core.outage import Outage
 from services.detector.core.place import Place, Rule
 from services.detector.core.site import SiteState
-from svitlo.contracts import EvidenceKind, PowerState, SiteStateWord
+from svitlo.contracts import EventKind, EvidenceKind, PowerEvent, PowerState, SiteStateWord
 from svitlo.db import log
 from svitlo.maintenance import Window, spans
 from svitlo.registry.windows import windows_by_site
@@ -260,10 +260,21 @@ async def save_effects(
                 await _save_site(session, site_ids[effect.site], effect.state, now)
             case OutageChanged() if effect.site in site_ids:
                 await _save_outage(session, site_ids[effect.site], effect.outage)
-            case EventLogged() if effect.site in site_ids:
+            case EventLogged() if effect.site in site_ids and not await _outranked(session, effect.event):
                 await log.append(session, site_ids[effect.site], effect.event)
                 logged = True
     return logged
+
+
+async def _outranked(session: AsyncSession, event: PowerEvent) -> bool:
+    """Whether a person has corrected this outage, so that what we still find out about it is told no more."""
+    if event.kind is not EventKind.OUTAGE_REVISED:
+        return False
+    values = {"id": event.outage_id, "rev": event.rev, "by_hand": log.BY_HAND}
+    found = await session.execute(
+        text("SELECT 1 FROM outages WHERE id = :id AND rev >= :by_hand AND rev > :rev"), values
+    )
+    return found.first() is not None
 
 
 async def _save_site(session: AsyncSession, site_id: int, state: SiteState, now: datetime) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
-from services.notifier import store
+from sqlalchemy import text
+
+from services.notifier import owing
 from services.notifier.news import is_news
 from svitlo.db import log as event_log
 from svitlo.db.session import Database
 
 CONSUMER = "notifier"
+FIRST = 200
+"""Readers of one event who are served before the many others are written down."""
+UTC = ZoneInfo("UTC")
+
+_TAKE_TURNS = text("SELECT pg_advisory_xact_lock(:key)")
 
 
 class Planner:
@@ -22,12 +30,14 @@ class Planner:
         database: Database,
         on_planned: Callable[[], None],
         *,
+        zone: ZoneInfo = UTC,
         poll_s: float = 2.0,
         recheck_s: float = 0.05,
         batch: int = 200,
     ) -> None:
         self._database = database
         self._on_planned = on_planned
+        self._zone = zone
         self._poll_s = poll_s
         self._recheck_s = recheck_s
         self._batch = batch
@@ -51,18 +61,35 @@ class Planner:
     async def plan_batch(self) -> bool:
         """Turn the next events into deliveries and move on, in one transaction; False if there are none.
 
-        The first time ever this begins at the end of the log: nobody is told old news.
+        Of a single event that very many follow, the first are planned in a transaction before: they are told while the
+        others are still being written down. Several processes take turns. The first time ever this begins at the end of
+        the log: nobody is told old news.
         """
+        planned = await self._plan_batch(FIRST)
+        if planned is not None and planned.partly:
+            self._on_planned()
+            planned = await self._plan_batch(None)
+        if planned is not None and planned.count:
+            self._on_planned()
+        return planned is not None
+
+    async def _plan_batch(self, first: int | None) -> owing.Planned | None:
+        """One transaction, which does not move on if it planned for the first only; None if there are no events."""
         async with self._database.transaction() as session:
+            await session.execute(_TAKE_TURNS, {"key": owing.PLAN_LOCK})
             after = await event_log.offset(session, CONSUMER, start_at_end=True)
             events = await event_log.read(session, after, self._batch)
             if not events:
-                return False
-            owed = await store.plan(session, [entry.seq for entry in events if is_news(entry.event)])
+                return None
+            news = [entry for entry in events if is_news(entry.event)]
+            owed = 0
+            for run in owing.runs(news):
+                planned = await owing.plan(session, run, self._zone, first=first if len(news) == 1 else None)
+                if planned.partly:
+                    return planned
+                owed += planned.count
             await event_log.advance(session, CONSUMER, events[-1].seq)
-        if owed:
-            self._on_planned()
-        return True
+        return owing.Planned(owed)
 
     async def _woken(self, timeout_s: float) -> bool:
         with contextlib.suppress(TimeoutError):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats, store
+from services.notifier import chats, store, workers
 from services.notifier.channels.base import (
     Channel,
     ChannelClosedError,
@@ -22,12 +23,16 @@ from services.notifier.channels.base import (
     ChatMovedError,
     FloodError,
     MessageRefusedError,
+    Said,
     TryLaterError,
 )
+from services.notifier.faults import trace
+from services.notifier.kinds import KINDS, alert_said
+from services.notifier.owing import zone_of
 from services.notifier.pacing import Pace, Retries
-from services.notifier.store import Claimed
+from services.notifier.store import EVENT, GATHER_S, Claimed
 from services.notifier.texts import words
-from services.notifier.views import Reader, alert_text
+from services.notifier.views import Reader
 from svitlo.bus import Backoff
 from svitlo.clock import utc_now
 from svitlo.db.session import Database
@@ -37,6 +42,9 @@ log = logging.getLogger(__name__)
 
 SHORTEST_PAUSE_S = 0.05
 """Between two looks for what is overdue but cannot be claimed (another sender holds it)."""
+
+AHEAD = 14
+"""Deliveries claimed before their turn, half a second's worth: so the claims cost no time between two portions."""
 
 Outcome = Callable[[AsyncSession], Awaitable[None]]
 """What to write down about a delivery."""
@@ -50,6 +58,7 @@ class Patience:
     poll_s: float = 2.0
     closed_s: float = 60.0
     drain_s: float = 4.0
+    gather_s: float = GATHER_S
     at_once: int = 24
     retries: Retries = field(default_factory=Retries)
 
@@ -80,6 +89,7 @@ class Sender:
         self._clock = clock
         self._wake = asyncio.Event()
         self._busy: dict[int, asyncio.Task[None]] = {}
+        self._ready: list[tuple[float, Claimed]] = []
         self._closed_said = ""
 
     def wake(self) -> None:
@@ -97,6 +107,8 @@ class Sender:
 
     async def drain(self) -> None:
         """Let the calls under way end, and be written down, before the rest is given up."""
+        with contextlib.suppress(DatabaseUnavailableError):
+            await self._give_back(math.inf)
         if self._busy:
             await asyncio.wait(self._busy.values(), timeout=self._patience.drain_s)
         for task in list(self._busy.values()):
@@ -104,28 +116,65 @@ class Sender:
         await asyncio.gather(*self._busy.values(), return_exceptions=True)
 
     async def _round(self) -> float:
-        """Start what may be sent now; returns the seconds until there may be more."""
+        """Start what may be sent now, and claim what comes next; returns the seconds until there may be more."""
         now = time.monotonic()
-        room = min(self._patience.at_once - len(self._busy), self._pace.room(now))
+        # What waits for its turn must not outlast its claim, and leaves it to others while nothing may be sent.
+        await self._give_back(math.inf if self._pace.flooded(now) else now - self._patience.call_s)
+        self._start_ready()
+        room = 0 if self._pace.flooded(now) else self._sendable(now) + AHEAD - len(self._ready)
         waits = [self._patience.poll_s]
-        if room > 0:
-            held = self._pace.full_chats(now) | self._busy.keys()
-            async with self._database.transaction() as session:
-                claimed = await store.claim(session, self._channel.platform, room, held, self._patience.lease_s)
-                more = len(claimed) == room
-                due = None if more else await store.next_due(session, self._channel.platform, held)
-            for delivery in claimed:
-                self._start(delivery)
-            if more:
+        if room > AHEAD // 2:
+            claimed = await self._claim(room, waits)
+            self._start_ready()
+            now = time.monotonic()
+            if claimed == room and self._sendable(now):
                 return 0.0
-            if due is not None:
-                waits.append(max(due, SHORTEST_PAUSE_S))
         if (change := self._pace.next_change(time.monotonic())) is not None:
             waits.append(change)
-        return min(waits)
+        return max(0.0, min(waits))
+
+    def _sendable(self, now: float) -> int:
+        return max(0, min(self._patience.at_once - len(self._busy), self._pace.room(now)))
+
+    async def _claim(self, room: int, waits: list[float]) -> int:
+        """Claim up to `room`; if there are fewer, `waits` learns when the next one falls due."""
+        now, patience = time.monotonic(), self._patience
+        held = [*self._busy, *(delivery.chat for _, delivery in self._ready)]
+        reach = store.Reach(self._channel.platform, held, self._pace.full_chats(now), patience.gather_s)
+        async with self._database.transaction() as session:
+            self._pace.flood(now, await workers.flood_left(session, self._channel.platform))
+            if self._pace.flooded(now):
+                return 0
+            claimed = await store.claim(session, reach, room, patience.lease_s)
+            if len(claimed) < room and (due := await store.next_due(session, reach)) is not None:
+                waits.append(max(due, SHORTEST_PAUSE_S))
+        self._ready += [(now, delivery) for delivery in claimed]
+        return len(claimed)
+
+    def _start_ready(self) -> None:
+        now = time.monotonic()
+        sendable, full = self._sendable(now), self._pace.full_chats(now)
+        waiting: list[tuple[float, Claimed]] = []
+        for claimed_at, delivery in self._ready:
+            if sendable > 0 and delivery.address.chat_id not in full:
+                self._start(delivery)
+                sendable -= 1
+                full = self._pace.full_chats(now)
+            else:
+                waiting.append((claimed_at, delivery))
+        self._ready = waiting
+
+    async def _give_back(self, claimed_before: float) -> None:
+        """Let go of what was claimed before a moment and not begun."""
+        late = [delivery.id for claimed_at, delivery in self._ready if claimed_at < claimed_before]
+        if late:
+            self._ready = [item for item in self._ready if item[0] >= claimed_before]
+            async with self._database.transaction() as session:
+                await store.give_back(session, late)
 
     def _start(self, delivery: Claimed) -> None:
-        self._pace.take(delivery.chat, group=delivery.chat_id < 0, now=time.monotonic())
+        chat_id = delivery.address.chat_id  # the topics of a group share its rate
+        self._pace.take(chat_id, group=chat_id < 0, now=time.monotonic())
         task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.id}")
         self._busy[delivery.chat] = task
         task.add_done_callback(partial(self._ended, delivery))
@@ -135,7 +184,7 @@ class Sender:
         self.wake()
         if not task.cancelled() and (error := task.exception()) is not None:
             # The claim runs out by itself, and the delivery is tried again.
-            log.error("delivery %d went wrong", delivery.id, exc_info=error)
+            log.error("delivery %d went wrong: %s", delivery.id, trace(error))
 
     async def _deliver(self, delivery: Claimed) -> None:
         outcome = await self._attempt(delivery)
@@ -152,17 +201,23 @@ class Sender:
                 return
 
     async def _attempt(self, delivery: Claimed) -> Outcome:
-        reader = Reader(words=words(delivery.language), zone=self._zone, now=self._clock(), escape=self._channel.escape)
-        said = alert_text(delivery.alert, reader)
+        said: Said | None = None
         try:
+            said = await self._say(delivery)
+            if said is None:
+                return partial(store.drop, delivery=delivery, reason="nothing is left to tell")
+            if delivery.chat_kind == "channel":
+                # What one reader asks there all of them would be told.
+                said = replace(said, buttons=())
+            kind = delivery.bundle.kind if delivery.bundle else None
             async with asyncio.timeout(self._patience.call_s):
-                message_id = await self._channel.send(delivery.chat_id, said, delivery.alert.kind)
+                message_id = await self._channel.send(delivery.address, said, kind)
         except TimeoutError:
             return self._later(delivery, f"no answer within {self._patience.call_s:g} s")
         except FloodError as error:
             log.warning("%s; nothing is sent until then", error)
             self._pace.flood(time.monotonic(), error.retry_after_s)
-            return self._later(delivery, str(error), error.retry_after_s)
+            return self._flooded(delivery, error)
         except TryLaterError as error:
             return self._later(delivery, str(error))
         except ChannelClosedError as error:
@@ -170,7 +225,7 @@ class Sender:
             self._pace.flood(time.monotonic(), self._patience.closed_s)
             return self._later(delivery, str(error), self._patience.closed_s)
         except ChatGoneError as error:
-            log.info("chat %d is closed to us: %s", delivery.chat_id, error)
+            log.info("chat %d is closed to us: %s", delivery.chat, error)
             return partial(chats.close_chat, chat=delivery.chat, reason=str(error))
         except ChatMovedError as error:
             return partial(chats.move_chat, chat=delivery.chat, chat_id=error.chat_id)
@@ -178,7 +233,32 @@ class Sender:
             log.warning("delivery %d was refused: %s", delivery.id, error)
             return partial(store.fail, delivery=delivery.id, error=str(error))
         self._closed_said = ""
-        return partial(store.mark_sent, delivery=delivery.id, message_id=message_id, said=said)
+        return partial(store.mark_sent, delivery=delivery, message_id=message_id, said=said.text)
+
+    async def _say(self, delivery: Claimed) -> Said | None:
+        """What the delivery says now. Raises `MessageRefusedError` for a kind nobody knows."""
+        zone = zone_of(delivery.timezone, self._zone)
+        reader = Reader(words=words(delivery.language), zone=zone, now=self._clock(), escape=self._channel.escape)
+        if delivery.kind == EVENT:
+            return alert_said(delivery, reader)
+        if (view := KINDS.get(delivery.kind)) is None:
+            raise MessageRefusedError(f"nothing says {delivery.kind!r}")
+        try:
+            return await view(self._database, delivery, delivery.payload, reader)
+        except (KeyError, ValueError) as error:
+            raise MessageRefusedError(f"its payload cannot be told ({type(error).__name__})") from error
+        except DatabaseUnavailableError as error:
+            raise TryLaterError(str(error)) from error
+
+    def _flooded(self, delivery: Claimed, error: FloodError) -> Outcome:
+        """All processes wait, and none counts this as the message's own fault."""
+        later = self._later(delivery, str(error), error.retry_after_s)
+
+        async def outcome(session: AsyncSession) -> None:
+            await workers.flood(session, self._channel.platform, error.retry_after_s)
+            await later(session)
+
+        return outcome
 
     def _later(self, delivery: Claimed, reason: str, delay_s: float | None = None) -> Outcome:
         retries = self._patience.retries

@@ -1,11 +1,12 @@
-"""SQL of what is owed: from the log to deliveries, and what became of each.
+"""SQL of what is owed: claims, and what became of each.
 
 Every function works inside the caller's transaction; the database's clock decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,72 +14,107 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.notifier.channels.base import Address
 from services.notifier.chats import CONSOLE
+from services.notifier.rules import Held
+from services.notifier.storm import Bundle, Queued, gather
 from services.notifier.views import Alert
 from svitlo.contracts import Cause, EventKind, Flapping
 
-# A correction goes to those only who were told something of its outage before, or are by this same plan: all news of
-# one outage has the same readers.
-_PLAN = text("""
-INSERT INTO deliveries (event_seq, chat, state, attempts)
-SELECT e.seq, c.id, 'pending', 0
-FROM power_events e
-JOIN chats c ON c.active AND (c.platform = :console
-  OR EXISTS (SELECT 1 FROM subscriptions s WHERE s.chat = c.id AND s.site_id = e.site_id))
-WHERE e.seq = ANY(CAST(:news AS bigint[])) AND (e.kind <> :revised
-  OR EXISTS (SELECT 1 FROM power_events p
-    WHERE p.outage_id = e.outage_id AND p.kind <> :revised AND p.seq = ANY(CAST(:news AS bigint[])))
-  OR EXISTS (SELECT 1 FROM power_events p JOIN deliveries d ON d.event_seq = p.seq
-    WHERE p.outage_id = e.outage_id AND d.chat = c.id AND d.state IN ('pending', 'sent')))
-ORDER BY e.seq, c.id
-ON CONFLICT (event_seq, chat) DO NOTHING
-""")
+EVENT = "event"
+GATHER_S = 20.0
+"""After an alert to a chat that follows several places, those of its other places wait so long, to come as a list."""
 
-# Only the oldest pending delivery of a chat is ever claimed, which keeps each chat's order.
-_CLAIM = text("""
+MOST_TOGETHER = 500
+"""Alerts of a chat looked at together."""
+
+# An alert of another place than the last one waits until the gathering is over: none does for who follows one place.
+_GATHERS = f"""(d.kind = '{EVENT}' AND c.platform <> '{CONSOLE}'
+  AND coalesce(c.told_at > now() - make_interval(secs => CAST(:gather_s AS float8)), false)
+  AND c.told_site IS DISTINCT FROM (SELECT g.site_id FROM power_events g WHERE g.seq = d.event_seq))"""  # noqa: S608
+
+# Only the oldest pending delivery of a chat is ever claimed, and none beside one that is under way: that keeps each
+# chat's order. What is kept back lets the others pass, and broadcasts let everything pass.
+_BEFORE = "(p.kind = 'broadcast', p.id) < (d.kind = 'broadcast', d.id)"
+_IS_NEXT = f"""NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat = d.chat AND p.state = 'pending' AND p.id <> d.id
+  AND (p.claimed_until >= now() OR ({_BEFORE} AND (p.not_before IS NULL OR p.not_before <= now()))))"""  # noqa: S608
+
+_CLAIM = text(f"""
 WITH due AS (
   SELECT d.id FROM deliveries d JOIN chats c ON c.id = d.chat
-  WHERE d.state = 'pending' AND d.next_attempt_at <= now()
+  WHERE d.state = 'pending' AND d.next_attempt_at <= now() AND (d.not_before IS NULL OR d.not_before <= now())
     AND (d.claimed_until IS NULL OR d.claimed_until < now())
     AND c.platform = :platform AND c.active AND d.chat <> ALL(CAST(:held AS int[]))
-    AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat = d.chat AND p.state = 'pending' AND p.id < d.id)
+    AND c.chat_id <> ALL(CAST(:full AS bigint[]))
+    AND (d.kind = 'broadcast') = :broadcasts
+    AND {_IS_NEXT} AND NOT {_GATHERS}
   ORDER BY d.next_attempt_at, d.id LIMIT :room
   FOR UPDATE OF d SKIP LOCKED
 ), claimed AS (
   UPDATE deliveries d
   SET claimed_until = now() + make_interval(secs => CAST(:lease_s AS float8)), attempts = d.attempts + 1
   FROM due WHERE d.id = due.id
-  RETURNING d.id, d.event_seq, d.chat, d.attempts, d.created_at
+  RETURNING d.id, d.kind, d.chat, d.attempts, d.silent, CAST(d.payload AS text) AS payload,
+    greatest(d.created_at, d.not_before) AS owed_at
 )
-SELECT q.id, q.chat, c.chat_id, c.language, q.attempts,
-       CAST(extract(epoch FROM now() - q.created_at) AS float8) AS age_s,
-       e.kind, e.cause, s.name AS place, e.occurred_lo, e.occurred_hi, e.detected_at,
-       coalesce(o.started_lo, (SELECT l.occurred_lo FROM power_events l
-         WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost' ORDER BY l.seq DESC LIMIT 1)) AS outage_started,
-       o.ended_hi AS outage_ended,
-       (SELECT max(b.ended_hi) FROM outages b WHERE b.site_id = e.site_id AND b.id <> e.outage_id
-         AND NOT b.momentary AND b.retracted_at IS NULL AND b.ended_hi <= e.occurred_lo) AS power_since,
-       coalesce(CAST(e.details->>'reconstructed' AS boolean), false) AS reconstructed,
-       CAST(e.details->'flapping' AS text) AS flapping
-FROM claimed q
-JOIN chats c ON c.id = q.chat
-JOIN power_events e ON e.seq = q.event_seq
+SELECT q.id, q.kind, q.chat, c.chat_id, c.topic_id, c.target, c.kind AS chat_kind, c.language, c.timezone, q.attempts,
+  q.silent, q.payload, CAST(extract(epoch FROM now() - q.owed_at) AS float8) AS age_s
+FROM claimed q JOIN chats c ON c.id = q.chat ORDER BY q.id
+""")  # noqa: S608
+
+_QUEUES = text("""
+SELECT d.chat, d.id, d.silent, d.held, e.site_id, e.outage_id, p.name AS parent, e.kind, e.cause, s.name AS place,
+  e.occurred_lo, e.occurred_hi, e.detected_at, CASE WHEN d.held IS NOT NULL THEN d.not_before END AS held_until,
+  coalesce(o.started_lo, (SELECT l.occurred_lo FROM power_events l
+    WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost' ORDER BY l.seq DESC LIMIT 1)) AS outage_started,
+  o.ended_hi AS outage_ended,
+  (SELECT max(b.ended_hi) FROM outages b WHERE b.site_id = e.site_id AND b.id <> e.outage_id
+    AND NOT b.momentary AND b.retracted_at IS NULL AND b.ended_hi <= e.occurred_lo) AS power_since,
+  coalesce(CAST(e.details->>'reconstructed' AS boolean), false) AS reconstructed,
+  CAST(e.details->'flapping' AS text) AS flapping,
+  CAST(e.details->'area'->>'id' AS uuid) AS area, coalesce(CAST(e.details->'area'->>'sites' AS int), 0) AS area_sites
+FROM unnest(CAST(:chats AS int[])) AS claimed (chat)
+CROSS JOIN LATERAL (
+  SELECT q.* FROM deliveries q WHERE q.chat = claimed.chat AND q.state = 'pending' AND q.event_seq IS NOT NULL
+    AND (q.not_before IS NULL OR q.not_before <= now()) ORDER BY q.id LIMIT :most
+) d
+JOIN power_events e ON e.seq = d.event_seq
 JOIN sites s ON s.id = e.site_id
+LEFT JOIN sites p ON p.id = s.parent_id
 LEFT JOIN outages o ON o.id = e.outage_id
-ORDER BY q.id
+ORDER BY d.chat, d.id
 """)
 
-_NEXT_DUE = text("""
-SELECT CAST(extract(epoch FROM
-  min(greatest(d.next_attempt_at, coalesce(d.claimed_until, d.next_attempt_at))) - now()) AS float8)
+_NEXT_DUE = text(f"""
+SELECT CAST(extract(epoch FROM min(greatest(d.next_attempt_at, d.claimed_until, d.not_before,
+  CASE WHEN {_GATHERS} THEN c.told_at + make_interval(secs => CAST(:gather_s AS float8)) END)) - now()) AS float8)
 FROM deliveries d JOIN chats c ON c.id = d.chat
 WHERE d.state = 'pending' AND c.platform = :platform AND c.active AND d.chat <> ALL(CAST(:held AS int[]))
-  AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat = d.chat AND p.state = 'pending' AND p.id < d.id)
-""")
+    AND c.chat_id <> ALL(CAST(:full AS bigint[]))
+  AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat = d.chat AND p.state = 'pending' AND {_BEFORE}
+    AND (p.not_before IS NULL OR p.not_before <= now()))
+""")  # noqa: S608
 
 _SENT = text("""
 UPDATE deliveries SET state = 'sent', sent_at = now(), message_id = :message_id, text = :text,
   claimed_until = NULL, error = NULL WHERE id = :id AND state = 'pending'
+""")
+
+_MERGED = text("""
+UPDATE deliveries SET state = 'merged', merged_into = :id, claimed_until = NULL, error = NULL
+WHERE id = ANY(CAST(:told AS bigint[])) AND id <> :id AND state = 'pending'
+""")
+
+_VANISHED = text("""
+UPDATE deliveries SET state = 'dropped', claimed_until = NULL, error = :error
+WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'pending'
+""")
+
+_TOLD = text("UPDATE chats SET told_at = now(), told_site = :site WHERE id = :chat")
+
+_GIVE_BACK = text("""
+UPDATE deliveries SET claimed_until = NULL, attempts = greatest(attempts - 1, 0)
+WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'pending'
 """)
 
 _RETRY = text("""
@@ -93,41 +129,87 @@ UPDATE deliveries SET state = 'failed', claimed_until = NULL, error = :error WHE
 
 @dataclass(frozen=True, kw_only=True)
 class Claimed:
-    """A delivery that is ours to make until the lease ends."""
+    """A delivery that is ours to make until the lease ends.
+
+    `kind` is that of the delivery; `payload` what it bears. Of an alert there is a `bundle`: it, and whatever else the
+    chat is owed by now. `timezone` is the chat's own, if it chose one; `age_s` counts from when it was owed.
+    """
 
     id: int
+    kind: str
     chat: int
-    chat_id: int
+    address: Address
+    chat_kind: str
     language: str
+    timezone: str | None
     attempts: int
     age_s: float
-    alert: Alert
+    silent: bool
+    payload: Mapping[str, Any]
+    bundle: Bundle | None = None
 
 
-async def plan(session: AsyncSession, news: Sequence[int]) -> int:
-    """Write down to whom the events at these positions are owed; returns how many deliveries are new."""
-    values = {"news": list(news), "console": CONSOLE, "revised": EventKind.OUTAGE_REVISED.value}
-    return _count(await session.execute(_PLAN, values))
+@dataclass(frozen=True)
+class Reach:
+    """What may be claimed: of a platform, but of no chat in `held` (our keys) or `full` (the platform's own ids)."""
+
+    platform: str
+    held: Collection[int] = ()
+    full: Collection[int] = ()
+    gather_s: float = GATHER_S
+
+    def values(self) -> dict[str, Any]:
+        """For SQL."""
+        held, full = list(self.held), list(self.full)
+        return {"platform": self.platform, "held": held, "full": full, "gather_s": self.gather_s}
 
 
-async def claim(
-    session: AsyncSession, platform: str, room: int, held: Collection[int], lease_s: float
-) -> list[Claimed]:
-    """Claim up to `room` due deliveries, at most one a chat and none of the chats in `held`."""
-    values = {"platform": platform, "room": room, "held": list(held), "lease_s": lease_s}
-    return [_claimed(dict(row)) for row in (await session.execute(_CLAIM, values)).mappings()]
+async def claim(session: AsyncSession, reach: Reach, room: int, lease_s: float) -> list[Claimed]:
+    """Claim up to `room` due deliveries, at most one a chat; broadcasts only where nothing else is due."""
+    rows: list[dict[str, Any]] = []
+    for broadcasts in (False, True):
+        if (left := room - len(rows)) <= 0:
+            break
+        # Apart, so that each is read in the order of its index, however much is pending.
+        values = {**reach.values(), "room": left, "lease_s": lease_s, "broadcasts": broadcasts}
+        values["held"] = [*reach.held, *(row["chat"] for row in rows)]
+        rows += [dict(row) for row in (await session.execute(_CLAIM, values)).mappings()]
+    queues = await _queues(session, [row["chat"] for row in rows if row["kind"] == EVENT])
+    # What is printed one below the other needs no gathering.
+    most = 1 if reach.platform == CONSOLE else MOST_TOGETHER
+    return [
+        _claimed(row, queue[:most], silent) for row in rows for queue, silent in [queues.get(row["chat"], ([], True))]
+    ]
 
 
-async def next_due(session: AsyncSession, platform: str, held: Collection[int]) -> float | None:
-    """Seconds until a delivery falls due (negative: overdue), the chats in `held` left out; None if none will."""
-    result = await session.execute(_NEXT_DUE, {"platform": platform, "held": list(held)})
+async def give_back(session: AsyncSession, deliveries: Collection[int]) -> None:
+    """Let go of claims of which nothing was tried."""
+    await session.execute(_GIVE_BACK, {"ids": list(deliveries)})
+
+
+async def next_due(session: AsyncSession, reach: Reach) -> float | None:
+    """Seconds until a delivery falls due (negative: overdue); None if none will."""
+    result = await session.execute(_NEXT_DUE, reach.values())
     seconds: float | None = result.scalar_one()
     return seconds
 
 
-async def mark_sent(session: AsyncSession, delivery: int, message_id: int | None, said: str) -> None:
-    """The delivery is made; keep what was said."""
-    await session.execute(_SENT, {"id": delivery, "message_id": message_id, "text": said})
+async def mark_sent(session: AsyncSession, delivery: Claimed, message_id: int | None, said: str) -> None:
+    """The delivery is made, and all that its message told with it; keep what was said."""
+    bearer, bundle = delivery.id, delivery.bundle
+    if bundle is not None:
+        bearer = delivery.id if delivery.id in bundle.told else bundle.told[0]
+        await _vanish(session, bundle.vanished)
+    await session.execute(_SENT, {"id": bearer, "message_id": message_id, "text": said})
+    if bundle is not None:
+        if len(bundle.told) > 1:
+            await session.execute(_MERGED, {"id": bearer, "told": list(bundle.told)})
+        await session.execute(_TOLD, {"chat": delivery.chat, "site": bundle.site_id})
+
+
+async def drop(session: AsyncSession, delivery: Claimed, reason: str) -> None:
+    """Nothing is left to tell."""
+    await _vanish(session, delivery.bundle.vanished if delivery.bundle else (delivery.id,), reason)
 
 
 async def retry(session: AsyncSession, delivery: int, delay_s: float, error: str) -> None:
@@ -140,14 +222,35 @@ async def fail(session: AsyncSession, delivery: int, error: str) -> None:
     await session.execute(_FAIL, {"id": delivery, "error": error[:300]})
 
 
-def _claimed(row: dict[str, Any]) -> Claimed:
-    own = {name: row.pop(name) for name in ("id", "chat", "chat_id", "language", "attempts", "age_s")}
+async def _vanish(session: AsyncSession, ids: Sequence[int], reason: str = "over before it was told") -> None:
+    if ids:
+        await session.execute(_VANISHED, {"ids": list(ids), "error": reason})
+
+
+async def _queues(session: AsyncSession, chats: Sequence[int]) -> dict[int, tuple[list[Queued], bool]]:
+    """By chat the alerts it is owed by now, oldest first, and whether all of them are to make no sound."""
+    if not chats:
+        return {}
+    queues: dict[int, tuple[list[Queued], bool]] = defaultdict(lambda: ([], True))
+    for row in (await session.execute(_QUEUES, {"chats": list(chats), "most": MOST_TOGETHER})).mappings():
+        queue, silent = queues[row["chat"]]
+        queue.append(_queued(dict(row)))
+        queues[row["chat"]] = (queue, silent and row["silent"])
+    return queues
+
+
+def _queued(row: dict[str, Any]) -> Queued:
     row["kind"], row["cause"] = EventKind(row["kind"]), Cause(row["cause"])
     row["flapping"] = msgspec.json.decode(row["flapping"], type=Flapping) if row["flapping"] else None
-    return Claimed(**own, alert=Alert(**row))
+    held = Held(row["held"]) if row["held"] else None
+    alert = Alert(**{name: row[name] for name in Alert.__dataclass_fields__})
+    own = {name: row[name] for name in ("id", "site_id", "outage_id", "parent", "area")}
+    return Queued(**own, held=held, alert=alert)
 
 
-def _count(result: Any) -> int:
-    """How many rows a statement changed."""
-    count: int = result.rowcount
-    return count
+def _claimed(row: dict[str, Any], queue: list[Queued], silent: bool) -> Claimed:
+    address = Address(**{name: row.pop(name) for name in ("chat_id", "topic_id", "target")})
+    row["payload"] = msgspec.json.decode(row["payload"]) if row["payload"] else {}
+    if row["kind"] == EVENT:
+        row["silent"] = silent
+    return Claimed(**row, address=address, bundle=gather(queue) if row["kind"] == EVENT else None)

@@ -21,9 +21,9 @@ class Words:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        source = resources.files("services.notifier").joinpath("locales", f"{language}.ftl")
         self._bundle = FluentBundle([language], use_isolating=False)
-        self._bundle.add_resource(FluentResource(source.read_text(encoding="utf-8")))
+        for source in sources(language):
+            self._bundle.add_resource(FluentResource(source))
 
     def say(self, message: str, **values: str | int) -> str:
         """The message with its values put in; they must be escaped already where the channel wants that."""
@@ -61,6 +61,13 @@ class Words:
         else:
             pattern = "HH:mm d MMMM y"
         return str(format_datetime(local, pattern, tzinfo=zone, locale=self.language))
+
+
+def sources(language: str) -> list[str]:
+    """The Fluent files of a language, one a concern."""
+    folder = resources.files("services.notifier").joinpath("locales", language)
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".ftl")), key=lambda file: file.name)
+    return [file.read_text(encoding="utf-8") for file in files]
 
 
 @functools.cache

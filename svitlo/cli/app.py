@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from svitlo import __version__
-from svitlo.cli import broker, db, device, key, maintenance, replay, services, simulate, site, stack, why
+from svitlo.cli import bot, broker, db, device, key, maintenance, replay, services, simulate, site, stack, why
 
 app = typer.Typer(
     name="svitlo",
@@ -25,6 +25,7 @@ app.add_typer(device.app, name="device")
 app.add_typer(maintenance.app, name="maintenance")
 app.command("why")(why.why)
 app.add_typer(key.app, name="key")
+app.add_typer(bot.app, name="bot")
 app.add_typer(db.app, name="db")
 app.add_typer(broker.app, name="broker")
 for _name, _command in services.COMMANDS.items():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from svitlo.cli import poster
 from svitlo.cli.context import AsJson, DataDir, show_json, show_table, shown_command, target, with_session
 from svitlo.errors import UserError
 
@@ -202,6 +203,9 @@ def remove(slug: Slug, data_dir: DataDir = None) -> None:
 
     with_session(target(data_dir), work)
     typer.echo(f"Removed site {slug}.")
+
+
+app.command()(poster.poster)
 
 
 def _plain(site: registry.SiteRow) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from svitlo.contracts import Area, Cause, Change, EventKind, Evidence, Flapping,
 
 _APPEND_LOCK = 0x5117_0002
 
+BY_HAND = 1000
+"""Revisions from this number on are a person's; the detector, which counts from 1, does not touch what they say."""
+
 _APPEND = text("""
 INSERT INTO power_events
   (id, rev, site_id, kind, outage_id, occurred_lo, occurred_hi, detected_at, cause, evidence, details)

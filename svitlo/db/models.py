@@ -352,43 +352,88 @@ class MaintenanceWindow(SQLModel, table=True):
 
 
 class Chat(SQLModel, table=True):
-    """Somewhere alerts go: a Telegram chat, or the console."""
+    """Somewhere alerts go: a Telegram chat or one topic of it, the console, or an Apprise target.
+
+    `kind` is Telegram's word (private, group, supergroup, channel) or that of the platform. `chat_id` of a target is a
+    number of our own; `target` is its address, which may hold a secret. Its last alert went out at `told_at` and was of
+    the site `told_site` (null: of several).
+    """
 
     __tablename__ = "chats"
-    __table_args__ = (sa.UniqueConstraint("platform", "chat_id"),)
+    __table_args__ = (sa.UniqueConstraint("platform", "chat_id", "topic_id"),)
 
     id: int = Field(default=None, sa_column=sa.Column(sa.Integer, sa.Identity(always=True), primary_key=True))
     platform: str = Field(max_length=12)
     chat_id: int = Field(sa_type=sa.BigInteger)
+    topic_id: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
+    kind: str = Field(default="private", max_length=12, sa_column_kwargs={"server_default": "private"})
+    title: str | None = Field(default=None, max_length=200)
+    target: str | None = None
     language: str = Field(max_length=2)
+    timezone: str | None = Field(default=None, max_length=64)
+    weekly: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
+    muted_until: datetime | None = _utc(nullable=True)
+    told_at: datetime | None = _utc(nullable=True)
+    told_site: int | None = Field(default=None)
     active: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
     inactive_reason: str | None = Field(default=None, max_length=200)
     created_at: datetime = _utc(default_now=True)
 
 
 class Subscription(SQLModel, table=True):
-    """A chat follows a site."""
+    """A chat follows a site, by its own rules.
+
+    `kinds` are those alerts it wants: lost restored revised unstable. `min_minutes`: only outages longer than this.
+    Quiet hours run from `quiet_from` to `quiet_to`, minutes of the chat's day; `quiet_mode` is `silent` (sent without a
+    sound) or `hold` (kept and summed up at their end). `remind_minutes`: a reminder so often while it is off, 0 never.
+    """
 
     __tablename__ = "subscriptions"
+    __table_args__ = (sa.CheckConstraint("quiet_mode IN ('silent', 'hold')", name="quiet_mode"),)
 
     chat: int = Field(foreign_key="chats.id", primary_key=True, ondelete="CASCADE")
     site_id: int = Field(foreign_key="sites.id", primary_key=True, ondelete="CASCADE", index=True)
+    kinds: list[str] = Field(
+        sa_column=sa.Column(pg.ARRAY(sa.String(12)), nullable=False, server_default="{lost,restored,revised,unstable}"),
+        default=["lost", "restored", "revised", "unstable"],
+    )
+    min_minutes: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    quiet_from: int | None = Field(default=None)
+    quiet_to: int | None = Field(default=None)
+    quiet_mode: str = Field(default="silent", max_length=8, sa_column_kwargs={"server_default": "silent"})
+    muted_until: datetime | None = _utc(nullable=True)
+    remind_minutes: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     created_at: datetime = _utc(default_now=True)
 
 
 class Delivery(SQLModel, table=True):
-    """One event for one chat: what is owed, what was sent, what failed and why."""
+    """One thing for one chat: what is owed, what was sent, what failed and why.
+
+    `kind` says what: `event` (an entry of the log), or reminder, digest, week, broadcast, note; those bear what they
+    need in `payload` and, where they must not be made twice, a `dedupe_key`. States: pending, sent, failed, dropped,
+    merged (told by another delivery of the chat, `merged_into`). Until `not_before` it is kept back and lets others
+    pass, and `held` says why: quiet (hours), mute, long (only outages longer than so many minutes are wanted).
+    """
 
     __tablename__ = "deliveries"
     __table_args__ = (
         sa.UniqueConstraint("event_seq", "chat"),
+        sa.UniqueConstraint("chat", "dedupe_key"),
         sa.Index("ix_deliveries_due", "next_attempt_at", "id", postgresql_where=sa.text("state = 'pending'")),
         sa.Index("ix_deliveries_chat_pending", "chat", "id", postgresql_where=sa.text("state = 'pending'")),
+        sa.Index("ix_deliveries_broadcast", "dedupe_key", "state", postgresql_where=sa.text("kind = 'broadcast'")),
     )
 
     id: int = _identity()
-    event_seq: int = Field(sa_type=sa.BigInteger, foreign_key="power_events.seq")
+    kind: str = Field(default="event", max_length=12, sa_column_kwargs={"server_default": "event"})
+    event_seq: int | None = Field(default=None, sa_type=sa.BigInteger, foreign_key="power_events.seq")
     chat: int = Field(foreign_key="chats.id", ondelete="CASCADE")
+    payload: dict[str, Any] | None = _json()
+    dedupe_key: str | None = Field(default=None, max_length=120)
+    silent: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    merged_into: int | None = Field(default=None, sa_type=sa.BigInteger)
+    not_before: datetime | None = _utc(nullable=True)
+    held: str | None = Field(default=None, max_length=8)
     state: str = Field(default="pending", max_length=8)
     attempts: int = Field(default=0)
     next_attempt_at: datetime = _utc(default_now=True)
@@ -398,6 +443,104 @@ class Delivery(SQLModel, table=True):
     message_id: int | None = Field(default=None, sa_type=sa.BigInteger)
     text: str | None = None
     error: str | None = Field(default=None, max_length=300)
+
+
+class Pin(SQLModel, table=True):
+    """A message in a chat that is kept up to date: `status` (how its places stand) or `week` (the living diagram).
+
+    `digest` is of what it shows now; `day` is the local day a diagram belongs to.
+    """
+
+    __tablename__ = "pins"
+
+    chat: int = Field(foreign_key="chats.id", primary_key=True, ondelete="CASCADE")
+    kind: str = Field(primary_key=True, max_length=8)
+    message_id: int | None = Field(default=None, sa_type=sa.BigInteger)
+    day: date | None = None
+    digest: str | None = Field(default=None, max_length=64)
+    updated_at: datetime = _utc(default_now=True)
+    error: str | None = Field(default=None, max_length=300)
+
+
+class Person(SQLModel, table=True):
+    """Who may do what by the bot: `owner` everything, `admin` and `viewer` the subtree of `site_id` (null: all)."""
+
+    __tablename__ = "people"
+    __table_args__ = (
+        sa.UniqueConstraint("user_id", "site_id", postgresql_nulls_not_distinct=True),
+        sa.CheckConstraint("role IN ('owner', 'admin', 'viewer')", name="role"),
+    )
+
+    id: int = _identity()
+    user_id: int = Field(sa_type=sa.BigInteger)
+    role: str = Field(max_length=8)
+    site_id: int | None = Field(default=None, foreign_key="sites.id", ondelete="CASCADE")
+    granted_by: str = Field(max_length=64)
+    created_at: datetime = _utc(default_now=True)
+
+
+class Invitation(SQLModel, table=True):
+    """A one-time word that gives a role to whoever says it first; only its SHA-256 is kept."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (sa.CheckConstraint("role IN ('owner', 'admin', 'viewer')", name="role"),)
+
+    hash: str = Field(primary_key=True, max_length=64)
+    role: str = Field(max_length=8)
+    site_id: int | None = Field(default=None, foreign_key="sites.id", ondelete="CASCADE")
+    made_by: str = Field(max_length=64)
+    created_at: datetime = _utc(default_now=True)
+    expires_at: datetime = _utc()
+
+
+class Conversation(SQLModel, table=True):
+    """Where a chat stands in a conversation of several steps; one at a time, forgotten at `expires_at`."""
+
+    __tablename__ = "conversations"
+
+    chat: int = Field(foreign_key="chats.id", primary_key=True, ondelete="CASCADE")
+    kind: str = Field(max_length=16)
+    data: dict[str, Any] = Field(sa_column=sa.Column(pg.JSONB, nullable=False, server_default="{}"))
+    expires_at: datetime = _utc()
+
+
+class Chore(SQLModel, table=True):
+    """Something the bot still has to do with a message of its own: `delete` it, or keep a `heartbeat` or `broadcast`
+    up to date until `ends_at`."""
+
+    __tablename__ = "chores"
+
+    id: int = _identity()
+    kind: str = Field(max_length=16)
+    chat: int = Field(foreign_key="chats.id", ondelete="CASCADE", index=True)
+    message_id: int = Field(sa_type=sa.BigInteger)
+    data: dict[str, Any] = Field(sa_column=sa.Column(pg.JSONB, nullable=False, server_default="{}"))
+    due_at: datetime = _utc(index=True)
+    ends_at: datetime = _utc()
+
+
+class Broadcast(SQLModel, table=True):
+    """A text an admin sends to all chats that follow something below `site_id` (null: anything)."""
+
+    __tablename__ = "broadcasts"
+    __table_args__ = (sa.CheckConstraint("state IN ('draft', 'sending', 'done', 'cancelled')", name="state"),)
+
+    id: UUID = Field(default=None, sa_column=sa.Column(pg.UUID(), primary_key=True))
+    author: int = Field(sa_type=sa.BigInteger)
+    site_id: int | None = Field(default=None, foreign_key="sites.id", ondelete="SET NULL")
+    text: str
+    state: str = Field(default="draft", max_length=10, sa_column_kwargs={"server_default": "draft"})
+    created_at: datetime = _utc(default_now=True)
+    finished_at: datetime | None = _utc(nullable=True)
+
+
+class Worker(SQLModel, table=True):
+    """A notifier process at work: those seen lately share the channel's rate among them."""
+
+    __tablename__ = "notifier_workers"
+
+    instance: str = Field(primary_key=True, max_length=64)
+    seen_at: datetime = _utc(default_now=True)
 
 
 class ApiKey(SQLModel, table=True):

@@ -76,6 +76,7 @@ class Database:
             max_overflow=2,
             pool_timeout=10,
             pool_pre_ping=True,
+            hide_parameters=True,  # they may be somebody's id, which no log may hold
             # statement cache off would cost; command_timeout bounds a database that hangs
             connect_args={
                 "timeout": 5,

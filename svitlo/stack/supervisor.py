@@ -238,6 +238,10 @@ class Stack:
         env["SVITLO_MQTT_PASSWORD"] = derive_password(self._secret, username, 1)
         if service == "ingest":
             env["SVITLO_SECRET"] = self._secret
+        if service == "notifier" and self._settings.telegram_token is not None:
+            # Its bot tells admins the password of a board they have just added.
+            env["SVITLO_SECRET"] = self._secret
+            env["SVITLO_PUBLIC_MQTT_URL"] = self.description.board_url
         return env | dict(self._options.extra)
 
     async def _migrate(self) -> None:

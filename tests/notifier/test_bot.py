@@ -1,9 +1,7 @@
-"""Talking to the bot, over the real client."""
+"""The bot's poller, menu and manners, over the real client."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -12,38 +10,16 @@ import pytest
 from aiogram.exceptions import TelegramRetryAfter
 from aiogram.methods import SendMessage
 
+from services.notifier import chats
 from services.notifier.bot.answers import Answers
-from services.notifier.bot.commands import Commands
-from services.notifier.bot.keyboards import Board, Press
 from services.notifier.bot.poller import Poller
+from services.notifier.bot.routers import menu
 from services.notifier.pacing import TELEGRAM, Pace
 from svitlo.db.session import Database
 from svitlo.ids import uuid7
-from tests.notifier.conftest import KYIV, World, notifying, until
+from tests.notifier.conftest import World, notifying, until
+from tests.notifier.conversation import followed, talking
 from tests.support.telegram import BOT_NAME, FakeTelegram
-
-
-@contextlib.asynccontextmanager
-async def talking(database: Database, telegram: FakeTelegram, token: str | None = None) -> AsyncIterator[Poller]:
-    """The bot at work."""
-    commands = Commands(database, language="uk", zone=KYIV)
-    poller = Poller(
-        token or telegram.token,
-        commands,
-        Pace(TELEGRAM),
-        language="uk",
-        api_url=telegram.url,
-        timeout_s=2.0,
-        poll_s=5,
-        closed_s=0.2,
-    )
-    task = asyncio.create_task(poller.run())
-    try:
-        yield poller
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        await poller.close()
 
 
 @pytest.fixture
@@ -52,78 +28,8 @@ async def bot(world: World, telegram: FakeTelegram) -> AsyncIterator[Poller]:
         yield poller
 
 
-async def followed(world: World, chat_id: int) -> list[str]:
-    rows = await world.rows(
-        "SELECT s.slug FROM subscriptions f JOIN chats c ON c.id = f.chat JOIN sites s ON s.id = f.site_id "
-        "WHERE c.chat_id = :chat ORDER BY s.slug",
-        chat=chat_id,
-    )
-    return [row.slug for row in rows]
-
-
 async def is_inactive(world: World, chat_id: int) -> bool:
     return bool(await world.rows("SELECT 1 FROM chats WHERE chat_id = :chat AND NOT active", chat=chat_id))
-
-
-async def test_start_offers_the_public_places_and_a_press_follows_one(
-    world: World, telegram: FakeTelegram, bot: Poller
-) -> None:
-    await world.site("home", "Шевченка 12")
-    await world.site("secret", "Дача", public=False)
-    telegram.say(1, "/start")
-    greeting = await telegram.wait_for(1, "Оберіть")
-    assert greeting.labels == ["Шевченка 12"]
-
-    telegram.press(1, "Шевченка")
-    await telegram.wait_for(1, lambda seen: seen.labels == ["✅ Шевченка 12"])
-    assert telegram.answers == ["✅ Стежу: Шевченка 12. Напишу, щойно світло зникне чи зʼявиться."]
-    assert await followed(world, 1) == ["home"]
-
-
-async def test_a_link_to_a_public_place_follows_it(world: World, telegram: FakeTelegram, bot: Poller) -> None:
-    await world.site("home", "Home & garden")
-    telegram.say(1, "/start s_home", language="en")
-    await telegram.wait_for(1, "Following Home & garden")
-    assert await followed(world, 1) == ["home"]
-
-
-async def test_a_private_place_is_followed_by_its_invitation_and_nothing_else(
-    world: World, telegram: FakeTelegram, bot: Poller
-) -> None:
-    secret = await world.site("secret", "Дача", public=False)
-    data = Press(board=Board.FOLLOW, site=secret.id, page=0).pack()
-    telegram.say(1, "/start s_secret")
-    await telegram.wait_until(lambda: len(telegram.messages(1)) == 1)
-    telegram.say(1, "/subscribe secret")
-    await telegram.wait_until(lambda: len(telegram.messages(1)) == 2)
-    telegram.press_data(1, data, telegram.messages(1)[0].message_id)
-    await telegram.wait_until(lambda: len(telegram.answers) == 1)
-    assert all("Такого місця немає" in text for text in [*telegram.texts(1)[1:], *telegram.answers])
-    assert await followed(world, 1) == []
-
-    telegram.say(1, f"/start i_{secret.invite}")
-    telegram.say(2, f"/subscribe {secret.invite}")
-    for chat in (1, 2):
-        await telegram.wait_for(chat, "Стежу: Дача")
-        assert await followed(world, chat) == ["secret"]
-
-
-async def test_subscribe_by_name_and_unsubscribe_by_name_or_button(
-    world: World, telegram: FakeTelegram, bot: Poller
-) -> None:
-    for slug in ("a", "b"):
-        await world.site(slug, f"Дім {slug}")
-        telegram.say(1, f"/subscribe {slug}")
-        await telegram.wait_for(1, f"Стежу: Дім {slug}")
-    telegram.say(1, "/unsubscribe a")
-    await telegram.wait_for(1, "Більше не стежу: Дім a")
-    telegram.say(1, "/unsubscribe a")
-    await telegram.wait_for(1, "й не стежили")
-    telegram.say(1, "/unsubscribe")
-    await telegram.wait_for(1, "За чим більше не стежити?")
-    telegram.press(1, "Дім b")
-    await telegram.wait_for(1, "Ви ні за чим не стежите")
-    assert await followed(world, 1) == []
 
 
 async def test_unsubscribing_also_drops_what_is_still_owed(world: World, telegram: FakeTelegram, bot: Poller) -> None:
@@ -136,36 +42,24 @@ async def test_unsubscribing_also_drops_what_is_still_owed(world: World, telegra
     assert await world.deliveries(1) == [("dropped", "unsubscribed")]
 
 
-async def test_many_places_come_in_pages_of_eight(world: World, telegram: FakeTelegram, bot: Poller) -> None:
-    for number in range(18):
-        await world.site(f"{'x' * 44}-{number:02}", f"Дім {number:02}")
-    telegram.say(1, "/subscribe")
-    first = await telegram.wait_for(1, "За чим стежити?")
-    assert first.labels == [*(f"Дім {number:02}" for number in range(8)), "Далі ›"]
-    telegram.press(1, "Далі")
-    await telegram.wait_for(
-        1, lambda seen: seen.labels == [*(f"Дім {n:02}" for n in range(8, 16)), "‹ Назад", "Далі ›"]
-    )
-    telegram.press(1, "Далі")
-    await telegram.wait_for(1, lambda seen: seen.labels == ["Дім 16", "Дім 17", "‹ Назад"])
-    telegram.press(1, "Дім 17")
-    await telegram.wait_for(1, lambda seen: seen.labels == ["Дім 16", "✅ Дім 17", "‹ Назад"])
-
-
-async def test_pressing_the_same_button_twice_is_no_trouble(world: World, telegram: FakeTelegram, bot: Poller) -> None:
-    await world.site("home", "Дім")
-    telegram.say(1, "/subscribe")
-    await telegram.wait_for(1, "За чим")
-    telegram.press(1, "Дім")
-    telegram.press(1, "Дім")
-    await telegram.wait_until(lambda: len(telegram.answers) == 2)
-    telegram.say(1, "/help")
-    await telegram.wait_for(1, "/unsubscribe")
-    assert telegram.answers[1] == "✅ Уже стежу: Дім."
-
-
-def test_no_button_can_grow_over_64_bytes() -> None:
-    assert len(Press(board=Board.LEAVE, site=2**31 - 1, page=2**31 - 1).pack().encode()) <= 64
+async def test_leaving_a_place_drops_what_is_owed_from_below_unless_that_is_followed_still(world: World) -> None:
+    house = await world.site("house")
+    sections = [await world.site(slug, parent="house") for slug in ("one", "two")]
+    chat = await world.chat(1, house, sections[1])
+    for section in sections:
+        seq = await world.event(section)
+        await world.run(
+            "INSERT INTO deliveries (event_seq, chat, state, attempts) VALUES (:seq, :chat, 'pending', 0)",
+            seq=seq,
+            chat=chat.id,
+        )
+    async with world.database.transaction() as session:
+        await chats.unsubscribe(session, chat.id, house.id)
+    assert await world.states(1) == ["dropped", "pending"]
+    async with world.database.transaction() as session:
+        await chats.subscribe(session, chat.id, house.id)
+        await chats.unsubscribe(session, chat.id, sections[1].id)
+    assert await world.states(1) == ["dropped", "pending"], "the house is followed still"
 
 
 async def test_status_tells_state_since_how_long_and_the_cause(
@@ -231,22 +125,11 @@ async def test_status_without_subscriptions_shows_the_public_places(
 async def test_a_chats_language_is_that_of_its_first_contact(world: World, telegram: FakeTelegram, bot: Poller) -> None:
     for chat, code in ((1, "en-US"), (2, "uk"), (3, "pl"), (4, None)):
         telegram.say(chat, "/help", language=code)
-    await telegram.wait_for(1, "follow a place")
+    await telegram.wait_for(1, "find a place")
     for chat in (2, 3, 4):
-        await telegram.wait_for(chat, "стежити за місцем")
+        await telegram.wait_for(chat, "знайти місце")
     telegram.say(1, "/status", language="uk")
     await telegram.wait_for(1, "Nothing to show yet")
-
-
-async def test_in_a_group_commands_with_the_bots_name_work_and_those_of_others_do_not(
-    world: World, telegram: FakeTelegram, bot: Poller
-) -> None:
-    await world.site("home", "Дім")
-    telegram.say(-1001, "/subscribe@some_other_bot home", user_id=7)
-    telegram.say(-1001, f"/subscribe@{BOT_NAME} home", user_id=7)
-    await telegram.wait_for(-1001, "Стежу: Дім")
-    assert len(telegram.messages(-1001)) == 1
-    assert await followed(world, -1001) == ["home"]
 
 
 async def test_thrown_out_of_a_group_it_falls_silent_and_let_in_again_it_speaks(
@@ -286,7 +169,12 @@ async def test_after_a_block_start_brings_the_alerts_back_but_not_the_missed_one
 
 async def test_the_menu_of_commands_is_set_in_both_languages(telegram: FakeTelegram, bot: Poller) -> None:
     await telegram.wait_until(lambda: set(telegram.commands) == {"uk", "en", ""})
-    assert telegram.commands["uk"] == ["subscribe", "unsubscribe", "status", "help"]
+    offered = telegram.commands["uk"]
+    assert offered == telegram.commands["en"] == telegram.commands[""] == list(menu())
+    assert offered[:3] == ["places", "status", "start"]
+    assert {"mute", "language", "timezone"} <= set(offered)
+    assert offered[-1] == "help"
+    assert not {"subscribe", "forget", "admin"} & set(offered)
 
 
 async def test_an_answer_that_met_a_short_flood_wait_comes_after_it(
@@ -294,7 +182,7 @@ async def test_an_answer_that_met_a_short_flood_wait_comes_after_it(
 ) -> None:
     telegram.flood(retry_after=1, chat_id=1)
     telegram.say(1, "/help")
-    await telegram.wait_for(1, "/unsubscribe")
+    await telegram.wait_for(1, "/places")
     assert [call.status for call in telegram.calls_to("sendMessage")] == [429, 200]
 
 
@@ -306,9 +194,9 @@ async def test_an_answer_that_cannot_be_sent_ends_nothing(
     telegram.say(1, "/help")
     telegram.say(2, "/help")
     telegram.say(3, "/help")
-    await telegram.wait_for(3, "/unsubscribe")
+    await telegram.wait_for(3, "/places")
     telegram.say(1, "/help")
-    await telegram.wait_for(1, "/unsubscribe")
+    await telegram.wait_for(1, "/places")
     assert telegram.token not in caplog.text
 
 
@@ -325,7 +213,7 @@ async def test_with_a_wrong_token_the_poller_says_it_once_and_tries_again(
         await until(lambda: "SVITLO_TELEGRAM_TOKEN" in caplog.text)
         telegram.token = "123:wrong-and-secret"
         telegram.say(1, "/help")
-        await telegram.wait_for(1, "/unsubscribe")
+        await telegram.wait_for(1, "/places")
     assert caplog.text.count("SVITLO_TELEGRAM_TOKEN") == 1
     assert "wrong-and-secret" not in caplog.text
 
@@ -333,10 +221,31 @@ async def test_with_a_wrong_token_the_poller_says_it_once_and_tries_again(
 async def test_what_people_wrote_while_the_bot_was_down_is_answered(world: World, telegram: FakeTelegram) -> None:
     telegram.say(1, "/help")
     async with talking(world.database, telegram):
-        await telegram.wait_for(1, "/unsubscribe")
+        await telegram.wait_for(1, "/places")
     telegram.say(2, "/help")
     async with talking(world.database, telegram):
-        await telegram.wait_for(2, "/unsubscribe")
+        await telegram.wait_for(2, "/places")
+
+
+async def test_a_button_pressed_beyond_the_rate_is_answered_and_does_nothing(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    telegram.say(1, "/language", language="en")
+    seen = await telegram.wait_for(1, "Language")
+    for _ in range(65):
+        telegram.press_data(1, "sw:language:uk", seen.message_id, language="en")
+    await telegram.wait_until(lambda: len(telegram.answers) == 65, 20.0)
+    assert telegram.answers.count("Not so fast, please.") == 6
+
+
+async def test_what_a_group_says_among_its_members_is_not_counted(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    for _ in range(15):
+        telegram.say(-1001, "а у вас є світло?", user_id=7)
+    telegram.say(-1001, f"/help@{BOT_NAME}", user_id=7)
+    await telegram.wait_for(-1001, "/places")
+    assert len(telegram.messages(-1001)) == 1
 
 
 async def test_a_group_that_asks_without_end_is_answered_ten_times_a_minute_and_others_always(
@@ -345,7 +254,7 @@ async def test_a_group_that_asks_without_end_is_answered_ten_times_a_minute_and_
     for _ in range(15):
         telegram.say(-1001, f"/help@{BOT_NAME}", user_id=7)
     telegram.say(1, "/help")
-    await telegram.wait_for(1, "/unsubscribe")
+    await telegram.wait_for(1, "/places")
     telegram.say(1, "/status")  # fetched only when all before it is done with
     await telegram.wait_for(1, "Показати")
     assert len(telegram.messages(-1001)) == 10

@@ -9,12 +9,14 @@ import sys
 import pytest
 
 from services.notifier import chats
-from services.notifier.channels.base import TryLaterError
+from services.notifier.channels.base import Address, Said, TryLaterError
 from services.notifier.channels.console import ConsoleChannel
 from services.notifier.pacing import UNLIMITED
 from services.notifier.views import ALERT_KINDS
 from svitlo.contracts import EventKind
 from tests.notifier.conftest import World, all_sent, sending, until
+
+HERE = Address(chat_id=0)
 
 
 class Terminal(io.StringIO):
@@ -68,7 +70,7 @@ async def test_colour_is_for_terminals_only() -> None:
     terminal, file = Terminal(), io.StringIO()
     for stream in (terminal, file):
         await ConsoleChannel(stream).send(
-            0, "🔌 Дім — світла немає з 18:03\nДо того світло було 3 год", EventKind.POWER_LOST
+            HERE, Said(text="🔌 Дім — світла немає з 18:03\nДо того світло було 3 год"), EventKind.POWER_LOST
         )
     assert file.getvalue() == "🔌 Дім — світла немає з 18:03\n   До того світло було 3 год\n"
     assert terminal.getvalue().startswith("\x1b[33m🔌 Дім — світла немає з 18:03\x1b[0m\n")
@@ -77,18 +79,18 @@ async def test_colour_is_for_terminals_only() -> None:
 @pytest.mark.parametrize("kind", ALERT_KINDS)
 async def test_every_kind_of_alert_has_a_colour(kind: EventKind) -> None:
     terminal = Terminal()
-    await ConsoleChannel(terminal).send(0, "text", kind)
+    await ConsoleChannel(terminal).send(HERE, Said(text="text"), kind)
     assert terminal.getvalue().startswith("\x1b[")
 
 
 async def test_an_output_nobody_reads_is_tried_later() -> None:
     with pytest.raises(TryLaterError, match="Broken pipe"):
-        await ConsoleChannel(Deaf()).send(0, "text", EventKind.POWER_LOST)
+        await ConsoleChannel(Deaf()).send(HERE, Said(text="text"), EventKind.POWER_LOST)
 
 
 async def test_an_output_without_ukrainian_letters_gets_marks_instead() -> None:
     ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    await ConsoleChannel(ascii_only).send(0, "🔌 Home — off", EventKind.POWER_LOST)
+    await ConsoleChannel(ascii_only).send(HERE, Said(text="🔌 Home — off"), EventKind.POWER_LOST)
     ascii_only.seek(0)
     assert ascii_only.read() == "? Home ? off\n"
 

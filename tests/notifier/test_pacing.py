@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
 
-from services.notifier.pacing import TELEGRAM, Pace, Retries
+from services.notifier.pacing import TELEGRAM, Pace, Rate, Retries, telegram_rates
 
 
 def send_all(pace: Pace, chats: list[int], *, group: bool = False) -> list[float]:
@@ -63,3 +64,26 @@ def test_retries_double_with_jitter_up_to_the_longest() -> None:
     for attempts, full in ((1, 0.5), (2, 1.0), (3, 2.0), (10, 256.0), (11, 300.0), (5000, 300.0)):
         delays = [retries.delay(attempts) for _ in range(50)]
         assert full / 2 <= min(delays) < max(delays) <= full
+
+
+def test_another_rate_leaves_that_of_a_chat() -> None:
+    assert telegram_rates(28) == TELEGRAM
+    assert telegram_rates(400).overall == Rate(100, 0.25)
+    assert telegram_rates(3).overall == Rate(3, 1.0)
+    assert telegram_rates(400).chat == TELEGRAM.chat
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 10, 28, 40])
+def test_shares_together_keep_within_the_rate(count: int) -> None:
+    share = TELEGRAM.overall.shared(count)
+    assert count * share.limit * math.ceil(1 / share.period_s) <= 28 or share.period_s > 1
+    assert count * share.limit / share.period_s <= 28.0001
+
+
+def test_a_smaller_share_counts_what_was_sent_before() -> None:
+    pace = Pace(TELEGRAM)
+    pace.share(28)
+    pace.take(1, group=False, now=10.0)
+    assert pace.room(10.5) == 0
+    pace.share(1)
+    assert pace.room(10.5) == 7

@@ -198,14 +198,14 @@ async def test_killed_at_any_moment_it_goes_on_where_it_was(world: World, telegr
     with ended(first), ended(second):
         begin(first)
         await world.event(home)
-        await telegram.wait_until(lambda: seen() >= 8, 30)
+        await telegram.wait_until(lambda: seen() >= 8, 120)  # of which most is its start
         first.send_signal(signal.SIGKILL)
         first.wait()
         # The claims of the dead run out in 20 s; here they are let go at once.
         in_flight = await world.rows("SELECT id FROM deliveries WHERE state = 'pending' AND claimed_until IS NOT NULL")
         await world.run("UPDATE deliveries SET claimed_until = NULL")
         begin(second)
-        await until(lambda: all_sent(world, *chats), 30)
+        await until(lambda: all_sent(world, *chats), 60)
     assert all(len(telegram.messages(chat)) >= 1 for chat in chats)
     assert seen() <= 30 + len(in_flight)
 

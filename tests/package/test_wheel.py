@@ -55,8 +55,8 @@ def test_it_carries_what_it_needs_to_run(wheel: Path) -> None:
         "svitlo/_share/firmware/micropython/main.py",
         "svitlo/_share/firmware/unix/run.py",
         "svitlo/db/migrations/env.py",
-        "services/notifier/locales/uk.ftl",
-        "services/notifier/locales/en.ftl",
+        "services/notifier/locales/uk/alerts.ftl",
+        "services/notifier/locales/en/alerts.ftl",
     ):
         assert wanted in names
     assert any(name.startswith("svitlo/db/migrations/versions/0001") for name in names)

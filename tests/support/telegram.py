@@ -10,150 +10,199 @@ saw and when, lets people speak, and can be made to flood-wait, block, migrate, 
         telegram.flood(retry_after=1)
         await telegram.wait_for(42, "світла немає")
         assert [seen.text for seen in telegram.messages(42)] == [...]
+
+Groups and channels are described before anything happens in them; other negative ids are supergroups:
+
+        telegram.group(-5, admins=[7], forum=True)
+        topic = telegram.topic(-5, "Світло")
+        telegram.member(-5, "administrator", PIN, user_id=7)
+        telegram.say(-5, "/link", user_id=7, topic=topic)
+        telegram.channel(-6, username="dim12", admins=[7])
+        telegram.share(7, "Канал", -6)
+        assert [entry.what for entry in telegram.ledger(-5)] == ["sent", "pinned", "edited"]
 """
 
 from __future__ import annotations
 
-import asyncio
-import html
-import json
-import re
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from aiogram import methods as api
-from aiogram.methods.base import TelegramMethod
-from aiogram.types import Message
-from aiohttp import web
-from pydantic import ValidationError
+from tests.support.telegram_rooms import (
+    ALL_RIGHTS,
+    ANONYMOUS_ID,
+    BOT_ID,
+    BOT_NAME,
+    CHANNEL_RIGHTS,
+    DELETE,
+    EDIT,
+    JOINED,
+    PIN,
+    POST,
+    TOPICS,
+    ApiError,
+    Entry,
+    Room,
+    Seen,
+    Standing,
+    Topic,
+    me,
+    person,
+)
+from tests.support.telegram_server import STRICT, TOKEN, Call, Server
 
-BOT_ID = 7_000_000_001
-BOT_NAME = "svitlo_test_bot"
-TOKEN = f"{BOT_ID}:tests-only"
-
-_METHODS: dict[str, type[TelegramMethod[Any]]] = {
-    method.__api_method__.lower(): method
-    for method in (getattr(api, name) for name in api.__all__)
-    if isinstance(getattr(method, "__api_method__", None), str)
-}
-_TAGS = {"a", "b", "strong", "i", "em", "u", "s", "code", "pre", "blockquote", "tg-spoiler", "tg-time", "tg-emoji"}
-_LITERAL = {"text", "caption", "parse_mode", "callback_query_id", "language_code"}
-"""Fields that are text whatever they look like."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request of the bot's: method, decoded parameters, `time.monotonic()` at arrival, and the status it got."""
-
-    method: str
-    params: dict[str, Any]
-    at: float
-    status: int
-
-
-@dataclass
-class Seen:
-    """A message as its chat sees it now (edits applied); `at` is `time.monotonic()` of its arrival."""
-
-    message_id: int
-    text: str
-    at: float
-    buttons: list[dict[str, Any]] = field(default_factory=list)
-    edits: int = 0
-
-    @property
-    def labels(self) -> list[str]:
-        return [button["text"] for button in self.buttons]
+__all__ = (
+    "ANONYMOUS_ID",
+    "BOT_ID",
+    "BOT_NAME",
+    "CHANNEL_RIGHTS",
+    "DELETE",
+    "EDIT",
+    "PIN",
+    "POST",
+    "STRICT",
+    "TOKEN",
+    "TOPICS",
+    "ApiError",
+    "Call",
+    "Entry",
+    "FakeTelegram",
+    "Seen",
+)
 
 
-@dataclass
-class Fault:
-    """An answer, a closed connection or silence in place of the next `times` matching calls."""
+class FakeTelegram(Server):
+    """The server and the people who talk to its bot; limits as `Server` has them."""
 
-    kind: str
-    times: int
-    chat_id: int | None = None
-    method: str = "sendmessage"
-    status: int = 0
-    description: str = ""
-    parameters: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
+    # What there is.
 
-
-class ApiError(Exception):
-    """An answer that is not ok."""
-
-    def __init__(self, status: int, description: str, **parameters: int) -> None:
-        super().__init__(description)
-        self.status, self.description, self.parameters = status, description, parameters
-
-
-class FakeTelegram:
-    """A Bot API server on 127.0.0.1. With `per_second` it refuses what comes faster, as Telegram does."""
-
-    def __init__(self, *, token: str = TOKEN, port: int = 0, per_second: int | None = None) -> None:
-        self.token = token
-        self.per_second = per_second
-        self.calls: list[Call] = []
-        self.answers: list[str] = []
-        self.commands: dict[str, list[str]] = {}
-        self._port = port
-        self._chats: dict[int, list[Seen]] = defaultdict(list)
-        self._blocked: dict[int, str] = {}
-        self._migrated: dict[int, int] = {}
-        self._faults: list[Fault] = []
-        self._updates: deque[dict[str, Any]] = deque()
-        self._next = {"update": 1000, "message": 1, "query": 1}
-        self._poll = 0
-        self._changed = asyncio.Condition()
-        self._closing = asyncio.Event()
-        self._background: set[asyncio.Task[None]] = set()
-        self._runner: web.AppRunner | None = None
-
-    async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.router.add_route("*", "/bot{token}/{method}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    def group(
+        self,
+        chat_id: int,
+        title: str = "",
+        *,
+        kind: str = "supergroup",
+        forum: bool = False,
+        admins: Iterable[int] = (),
+        bot: Iterable[str] | None = None,
+        members_may: Iterable[str] = (),
+        joined: bool = True,
     ) -> None:
-        self._closing.set()
-        await self._notify()
-        assert self._runner is not None
-        await self._runner.cleanup()
+        """A group; with `bot` the bot is an admin with these rights, else an ordinary member, or not in it yet."""
+        standing = Standing() if bot is None else Standing("administrator", frozenset(bot))
+        permissions = frozenset({"can_send_messages", *members_may})
+        self._describe(chat_id, title, kind, admins, standing if joined else Standing("left"))
+        self._room(chat_id).permissions, self._room(chat_id).forum = permissions, forum
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+    def channel(
+        self,
+        chat_id: int,
+        title: str = "",
+        *,
+        username: str | None = None,
+        admins: Iterable[int] = (),
+        bot: Iterable[str] = CHANNEL_RIGHTS,
+        joined: bool = True,
+    ) -> None:
+        """A channel, the bot an admin of it with these rights unless it has not joined."""
+        standing = Standing("administrator", frozenset(bot)) if joined else Standing("left")
+        self._describe(chat_id, title, "channel", admins, standing)
+        self._room(chat_id).username = username
+
+    def topic(self, chat_id: int, name: str) -> int:
+        """A new topic of a forum; returns its message_thread_id."""
+        room = self._room(chat_id)
+        room.forum = True
+        topic = self._count("topic")
+        room.topics[topic] = Topic(name)
+        return topic
+
+    def close_topic(self, chat_id: int, topic: int, *, closed: bool = True) -> None:
+        self._room(chat_id).topics[topic].closed = closed
+
+    def delete_topic(self, chat_id: int, topic: int) -> None:
+        """A topic goes, and all that was said in it."""
+        room = self._room(chat_id)
+        del room.topics[topic]
+        room.messages = [seen for seen in room.messages if seen.topic != topic]
+
+    def rights(self, chat_id: int, *rights: str, user_id: int = BOT_ID) -> None:
+        """Somebody's rights as an admin become these; nobody is told."""
+        self._set(chat_id, user_id, Standing("administrator", frozenset(rights)))
 
     # What people do.
 
-    def say(self, chat_id: int, text: str, *, language: str | None = "uk", user_id: int | None = None) -> None:
-        """Somebody writes in a chat. In a private chat that also lifts a block."""
+    def say(
+        self,
+        chat_id: int,
+        text: str,
+        *,
+        language: str | None = "uk",
+        user_id: int | None = None,
+        topic: int = 0,
+        anonymous: bool = False,
+        reply_to: int | None = None,
+    ) -> None:
+        """Somebody writes in a chat, in reply to a message perhaps. In a private chat that also lifts a block."""
         if chat_id > 0:
             self._blocked.pop(chat_id, None)
-        message = self._message(chat_id, text) | {"from": self._user(user_id or abs(chat_id), language)}
-        if text.startswith("/"):
-            length = len(text.split()[0])
-            message["entities"] = [{"type": "bot_command", "offset": 0, "length": length}]
+        message = self._message(chat_id, text)
+        if anonymous:
+            message |= {"from": person(ANONYMOUS_ID, None), "sender_chat": self._chat(chat_id)}
+        else:
+            message |= {"from": person(user_id or abs(chat_id), language)}
+        if topic:
+            message |= {"message_thread_id": topic, "is_topic_message": True}
+        if reply_to is not None:
+            message["reply_to_message"] = self._room(chat_id).told(self._room(chat_id).find(reply_to, "reply"))
         self._push(message=message)
+
+    def contact(self, chat_id: int, *, user_id: int | None, language: str | None = "uk") -> None:
+        """Somebody sends a contact, that of a Telegram user unless `user_id` is None."""
+        contact: dict[str, Any] = {"phone_number": "+380000000000", "first_name": "Somebody"}
+        message = self._message(chat_id, "") | {
+            "from": person(chat_id, language),
+            "contact": contact | ({"user_id": user_id} if user_id else {}),
+        }
+        del message["text"]
+        self._push(message=message)
+
+    def forward(self, chat_id: int, text: str, *, origin: int | None, language: str | None = "uk") -> None:
+        """Somebody forwards what a user wrote; `origin` is None for users who hide that."""
+        told: dict[str, Any] = {"type": "hidden_user", "sender_user_name": "Somebody"}
+        if origin is not None:
+            told = {"type": "user", "sender_user": person(origin, None)}
+        message = self._message(chat_id, text) | {"from": person(chat_id, language)}
+        self._push(message=message | {"forward_origin": told | {"date": int(time.time())}})
+
+    def post(self, chat_id: int, text: str) -> None:
+        """Somebody writes in a channel, which does not tell who."""
+        self._push(channel_post=self._message(chat_id, text) | {"sender_chat": self._chat(chat_id)})
+
+    def start_group(self, chat_id: int, payload: str, *, user_id: int, language: str | None = "uk") -> None:
+        """Somebody opens a `?startgroup=` link and chooses this group."""
+        self.member(chat_id, "member", user_id=user_id, language=language)
+        self.say(chat_id, f"/start@{BOT_NAME} {payload}", user_id=user_id, language=language)
+
+    def share(self, chat_id: int, label: str, shared: int, *, language: str | None = "uk") -> None:
+        """Somebody presses the newest key of that label that asks for a chat, and chooses one."""
+        for seen in reversed(self._room(chat_id).messages):
+            for key in seen.keys:
+                if label in key["text"] and (wanted := key.get("request_chat")):
+                    channel = self._room(shared).kind == "channel"
+                    assert wanted["chat_is_channel"] == channel, "Telegram would not offer this chat"
+                    told = {"request_id": wanted["request_id"], "chat_id": shared}
+                    message = self._message(chat_id, "") | {"from": person(chat_id, language), "chat_shared": told}
+                    del message["text"]
+                    self._push(message=message)
+                    return
+        raise AssertionError(f"chat {chat_id} has no key {label!r} that asks for a chat")
 
     def press(self, chat_id: int, label: str, *, language: str | None = "uk", user_id: int | None = None) -> None:
         """Somebody presses the newest button whose label contains `label`."""
-        for seen in reversed(self._chats[chat_id]):
+        for seen in reversed(self._room(chat_id).messages):
             for button in seen.buttons:
-                if label in button["text"]:
+                if label in button["text"] and "callback_data" in button:
                     self.press_data(
                         chat_id, button["callback_data"], seen.message_id, language=language, user_id=user_id
                     )
@@ -164,36 +213,57 @@ class FakeTelegram:
         self, chat_id: int, data: str, message_id: int, *, language: str | None = "uk", user_id: int | None = None
     ) -> None:
         """A callback with any data, also such as no button of ours carries."""
-        message = self._message(chat_id, "…", message_id) | {"from": self._me()}
+        room = self._room(chat_id)
+        seen = next((seen for seen in room.messages if seen.message_id == message_id), None)
+        message = room.told(seen) if seen else self._message(chat_id, "…", message_id) | {"from": me()}
         self._push(
             callback_query={
                 "id": str(self._count("query")),
-                "from": self._user(user_id or abs(chat_id), language),
+                "from": person(user_id or abs(chat_id), language),
                 "message": message,
                 "chat_instance": "1",
                 "data": data,
             }
         )
 
-    def member(self, chat_id: int, status: str, *, language: str | None = "uk") -> None:
-        """The bot's standing in a chat becomes `member`, `administrator`, `left` or `kicked` (blocked)."""
+    def member(
+        self, chat_id: int, status: str, *rights: str, language: str | None = "uk", user_id: int | None = None
+    ) -> None:
+        """The bot's standing in a chat becomes `member`, `administrator` (with `rights`), `left` or `kicked`.
 
-        def standing(word: str) -> dict[str, Any]:
-            return {"status": word, "user": self._me()} | ({"until_date": 0} if word == "kicked" else {})
-
-        if status in ("kicked", "left"):
+        In a private chat `kicked` is being blocked. `user_id` is who did that.
+        """
+        room = self._room(chat_id)
+        before = room.me
+        if not room.known and room.kind != "private" and status in JOINED:
+            before = Standing("left")
+        room.known = True
+        room.me = Standing(status, frozenset(rights))
+        if chat_id > 0 and status == "kicked":
             self.block(chat_id)
-        else:
+        elif status in JOINED:
             self._blocked.pop(chat_id, None)
+        channel = room.kind == "channel"
         self._push(
             my_chat_member={
                 "chat": self._chat(chat_id),
-                "from": self._user(abs(chat_id), language),
+                "from": person(user_id or abs(chat_id), language),
                 "date": int(time.time()),
-                "old_chat_member": standing("member"),
-                "new_chat_member": standing(status),
+                "old_chat_member": before.told(me(), channel=channel),
+                "new_chat_member": room.me.told(me(), channel=channel),
             }
         )
+
+    def remove(self, chat_id: int, message_id: int) -> None:
+        """Somebody deletes a message of the bot's."""
+        self._room(chat_id).delete(message_id)
+
+    def unpin(self, chat_id: int, message_id: int) -> None:
+        """Somebody unpins a message of the bot's."""
+        room = self._room(chat_id)
+        seen = room.find(message_id, "unpin")
+        seen.pinned = False
+        room.note("unpinned", seen)
 
     # What may go wrong.
 
@@ -205,15 +275,28 @@ class FakeTelegram:
         """Take the chat's messages again."""
         self._blocked.pop(chat_id, None)
 
-    def migrate(self, chat_id: int, new_chat_id: int) -> None:
-        """A group lives on under another id."""
+    def migrate(self, chat_id: int, new_chat_id: int, *, told: bool = False) -> None:
+        """A group lives on under another id, without the bot's old messages; with `told` the updates say so."""
         self._migrated[chat_id] = new_chat_id
+        old, new = self._room(chat_id), self._room(new_chat_id)
+        new.title, new.me, new.people = old.title, old.me, dict(old.people)
+        new.permissions, new.known = old.permissions, old.known
+        if told:
+            for chat, what, other in (
+                (chat_id, "migrate_to_chat_id", new_chat_id),
+                (new_chat_id, "migrate_from_chat_id", chat_id),
+            ):
+                message = self._message(chat, "") | {"from": person(ANONYMOUS_ID, None), what: other}
+                del message["text"]
+                self._push(message=message)
 
-    def flood(self, retry_after: int = 1, *, times: int = 1, chat_id: int | None = None) -> None:
-        """Answer 429."""
+    def flood(
+        self, retry_after: int = 1, *, times: int = 1, chat_id: int | None = None, method: str = "sendMessage"
+    ) -> None:
+        """Answer 429. Here as in all of these: `method` is one method, or `*` for each that is about a chat."""
         description = f"Too Many Requests: retry after {retry_after}"
         parameters = {"retry_after": retry_after}
-        self._fault("answer", times, chat_id, status=429, description=description, parameters=parameters)
+        self._fault("answer", times, chat_id, method, status=429, description=description, parameters=parameters)
 
     def fail(
         self,
@@ -227,30 +310,38 @@ class FakeTelegram:
         """Answer with an error."""
         self._fault("answer", times, chat_id, method, status=status, description=description)
 
-    def drop(self, *, times: int = 1, chat_id: int | None = None) -> None:
+    def drop(self, *, times: int = 1, chat_id: int | None = None, method: str = "sendMessage") -> None:
         """Close the connection without an answer (the message is not delivered)."""
-        self._fault("drop", times, chat_id)
+        self._fault("drop", times, chat_id, method)
 
-    def hang(self, *, times: int = 1, chat_id: int | None = None) -> None:
+    def hang(self, *, times: int = 1, chat_id: int | None = None, method: str = "sendMessage") -> None:
         """Take the request and never answer (the message is not delivered)."""
-        self._fault("hang", times, chat_id)
+        self._fault("hang", times, chat_id, method)
 
-    def slow(self, seconds: float, *, times: int = 1, chat_id: int | None = None) -> None:
+    def slow(self, seconds: float, *, times: int = 1, chat_id: int | None = None, method: str = "sendMessage") -> None:
         """Deliver the message and answer late."""
-        self._fault("slow", times, chat_id, seconds=seconds)
+        self._fault("slow", times, chat_id, method, seconds=seconds)
 
-    def garble(self, *, times: int = 1, chat_id: int | None = None) -> None:
+    def garble(self, *, times: int = 1, chat_id: int | None = None, method: str = "sendMessage") -> None:
         """Answer like a broken proxy, with a page of HTML."""
-        self._fault("garble", times, chat_id)
+        self._fault("garble", times, chat_id, method)
 
     # What chats saw.
 
     def messages(self, chat_id: int) -> list[Seen]:
-        """The messages in a chat, oldest first."""
-        return list(self._chats[chat_id])
+        """The bot's messages in a chat, oldest first."""
+        return list(self._room(chat_id).messages)
 
     def texts(self, chat_id: int) -> list[str]:
-        return [seen.text for seen in self._chats[chat_id]]
+        return [seen.text for seen in self._room(chat_id).messages]
+
+    def pinned(self, chat_id: int) -> list[Seen]:
+        """The messages of the bot's that are pinned in a chat, oldest first."""
+        return [seen for seen in self._room(chat_id).messages if seen.pinned]
+
+    def ledger(self, chat_id: int, *what: str) -> list[Entry]:
+        """What the bot did in a chat, in order; with `what` only that."""
+        return [entry for entry in self._room(chat_id).ledger if not what or entry.what in what]
 
     def calls_to(self, method: str, chat_id: int | None = None) -> list[Call]:
         """The bot's requests of one method, refused ones too."""
@@ -265,7 +356,7 @@ class FakeTelegram:
 
         def found() -> Seen | None:
             fits = what if callable(what) else lambda seen: what in seen.text
-            return next((seen for seen in self._chats[chat_id] if fits(seen)), None)
+            return next((seen for seen in self._room(chat_id).messages if fits(seen)), None)
 
         try:
             seen: Seen = await self.wait_until(found, timeout_s)
@@ -275,229 +366,14 @@ class FakeTelegram:
             ) from None
         return seen
 
-    async def wait_until(self, condition: Callable[[], Any], timeout_s: float = 10.0, what: str = "") -> Any:
-        """Wait until a condition on this server holds (looked at after each request) and return its value."""
-        try:
-            async with asyncio.timeout(timeout_s), self._changed:
-                while not (value := condition()):
-                    await self._changed.wait()
-                return value
-        except TimeoutError:
-            raise AssertionError(f"not within {timeout_s} s: {what or condition}") from None
+    def _describe(self, chat_id: int, title: str, kind: str, admins: Iterable[int], standing: Standing) -> None:
+        room = Room(chat_id, kind, title or f"House {-chat_id}", me=standing, known=True)
+        room.people = {user_id: Standing("administrator", ALL_RIGHTS) for user_id in admins}
+        self._rooms[chat_id] = room
 
-    # Inside.
-
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
-        at = time.monotonic()
-        name = request.match_info["method"].lower()
-        if request.match_info["token"] != self.token:
-            return self._answer(ApiError(401, "Unauthorized"))
-        if name not in _METHODS:
-            return self._answer(ApiError(404, "Not Found: method not found"))
-        method = _METHODS[name]
-        params = {key: _decode(key, str(value)) for key, value in {**request.query, **await request.post()}.items()}
-        status = 0
-        try:
-            fault = self._matching_fault(name, params)
-            if fault is not None and fault.kind in ("drop", "garble", "hang"):
-                return await self._misbehave(request, fault)
-            self._check(method, name, params, at, fault)
-            result = await self._result(method, name, params, at)
-            if fault is not None:
-                await self._notify()
-                await asyncio.sleep(fault.seconds)
-            status = 200
-            return web.json_response({"ok": True, "result": result})
-        except ApiError as error:
-            status = error.status
-            return self._answer(error)
-        finally:
-            self.calls.append(Call(method.__api_method__, params, at, status))
-            await self._notify()
-
-    def _check(
-        self, method: type[TelegramMethod[Any]], name: str, params: dict[str, Any], at: float, fault: Fault | None
-    ) -> None:
-        """Refuse what Telegram would refuse, and what it was told to."""
-        if fault is not None and fault.kind == "answer":
-            raise ApiError(fault.status, fault.description, **fault.parameters)
-        try:
-            method.model_validate(params)
-        except ValidationError as error:
-            raise ApiError(400, f"Bad Request: {error.errors()[0]['loc']} {error.errors()[0]['msg']}") from error
-        chat_id = params.get("chat_id")
-        if isinstance(chat_id, int):
-            if chat_id in self._migrated:
-                to = self._migrated[chat_id]
-                description = "Bad Request: group chat was upgraded to a supergroup chat"
-                raise ApiError(400, description, migrate_to_chat_id=to)
-            if chat_id in self._blocked:
-                description = self._blocked[chat_id]
-                raise ApiError(403 if description.startswith("Forbidden") else 400, description)
-        if "text" in params and name != "answercallbackquery":
-            _check_text(params)
-        for button in _buttons(params.get("reply_markup")):
-            if len(button.get("callback_data", "").encode()) > 64:
-                raise ApiError(400, "Bad Request: BUTTON_DATA_INVALID")
-        if self.per_second is not None and name == "sendmessage":
-            recent = [call for call in self.calls_to("sendMessage") if call.status == 200 and call.at > at - 1]
-            if len(recent) >= self.per_second:
-                raise ApiError(429, "Too Many Requests: retry after 1", retry_after=1)
-
-    async def _result(self, method: type[TelegramMethod[Any]], name: str, params: dict[str, Any], at: float) -> Any:
-        if name == "getme":
-            return self._me()
-        if name == "getupdates":
-            return await self._get_updates(params)
-        if name == "sendmessage":
-            message = self._message(params["chat_id"], _plain(params)) | {"from": self._me()}
-            self._chats[params["chat_id"]].append(
-                Seen(message["message_id"], message["text"], at, _buttons(params.get("reply_markup")))
-            )
-            return message
-        if name == "editmessagetext":
-            return self._edit(params)
-        if name == "answercallbackquery":
-            self.answers.append(params.get("text", ""))
-        elif name == "setmycommands":
-            self.commands[params.get("language_code", "")] = [item["command"] for item in params["commands"]]
-        if method.__returning__ is bool:
-            return True
-        raise ApiError(501, f"Not Implemented: {method.__api_method__} ({method.__returning__ is Message})")
-
-    def _edit(self, params: dict[str, Any]) -> dict[str, Any]:
-        seen = next((s for s in self._chats[params["chat_id"]] if s.message_id == params["message_id"]), None)
-        if seen is None:
-            raise ApiError(400, "Bad Request: message to edit not found")
-        text, buttons = _plain(params), _buttons(params.get("reply_markup"))
-        if (seen.text, seen.buttons) == (text, buttons):
-            raise ApiError(400, "Bad Request: message is not modified")
-        seen.text, seen.buttons, seen.edits = text, buttons, seen.edits + 1
-        return self._message(params["chat_id"], text, seen.message_id) | {"from": self._me()}
-
-    async def _get_updates(self, params: dict[str, Any]) -> list[dict[str, Any]]:
-        """Long polling; what lies below `offset` is confirmed and forgotten, a second poller ends the first."""
-        self._poll += 1
-        mine = self._poll
-        await self._notify()
-        while self._updates and self._updates[0]["update_id"] < params.get("offset", 0):
-            self._updates.popleft()
-        allowed = params.get("allowed_updates")
-        deadline = time.monotonic() + params.get("timeout", 0)
-        while True:
-            ready = [item for item in self._updates if not allowed or any(kind in item for kind in allowed)]
-            if mine != self._poll:
-                raise ApiError(409, "Conflict: terminated by other getUpdates request")
-            left = deadline - time.monotonic()
-            if ready or left <= 0 or self._closing.is_set():
-                return ready[: params.get("limit", 100)]
-            async with self._changed:
-                try:
-                    async with asyncio.timeout(left):
-                        await self._changed.wait()
-                except TimeoutError:
-                    continue
-
-    def _matching_fault(self, name: str, params: dict[str, Any]) -> Fault | None:
-        for fault in self._faults:
-            if fault.method == name and fault.chat_id in (None, params.get("chat_id")):
-                fault.times -= 1
-                if fault.times == 0:
-                    self._faults.remove(fault)
-                return fault
-        return None
-
-    async def _misbehave(self, request: web.Request, fault: Fault) -> web.StreamResponse:
-        if fault.kind == "garble":
-            return web.Response(status=502, text="<html><h1>502 Bad Gateway</h1></html>", content_type="text/html")
-        if fault.kind == "hang":
-            await self._closing.wait()
-        if request.transport is not None:
-            request.transport.close()
-        return web.Response(status=500)
-
-    def _answer(self, error: ApiError) -> web.Response:
-        body: dict[str, Any] = {"ok": False, "error_code": error.status, "description": error.description}
-        if error.parameters:
-            body["parameters"] = error.parameters
-        return web.json_response(body, status=error.status)
-
-    def _fault(self, kind: str, times: int, chat_id: int | None, method: str = "sendMessage", **details: Any) -> None:
-        self._faults.append(Fault(kind, times, chat_id, method.lower(), **details))
-
-    def _push(self, **update: dict[str, Any]) -> None:
-        self._updates.append({"update_id": self._count("update"), **update})
-        task = asyncio.get_running_loop().create_task(self._notify())
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    def _message(self, chat_id: int, text: str, message_id: int | None = None) -> dict[str, Any]:
-        return {
-            "message_id": message_id or self._count("message"),
-            "date": int(time.time()),
-            "chat": self._chat(chat_id),
-            "text": text,
-        }
-
-    def _chat(self, chat_id: int) -> dict[str, Any]:
-        if chat_id > 0:
-            return {"id": chat_id, "type": "private", "first_name": f"Person {chat_id}"}
-        return {"id": chat_id, "type": "supergroup", "title": f"House {-chat_id}"}
-
-    def _user(self, user_id: int, language: str | None) -> dict[str, Any]:
-        user = {"id": user_id, "is_bot": False, "first_name": f"Person {user_id}"}
-        return user | ({"language_code": language} if language else {})
-
-    def _me(self) -> dict[str, Any]:
-        return {"id": BOT_ID, "is_bot": True, "first_name": "Svitlo", "username": BOT_NAME}
-
-    def _count(self, what: str) -> int:
-        self._next[what] += 1
-        return self._next[what]
-
-
-def _decode(key: str, value: str) -> Any:
-    """A form field as the value it stands for: JSON where it is not plain text."""
-    if key in _LITERAL:
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
-
-
-def _buttons(markup: Any) -> list[dict[str, Any]]:
-    if not isinstance(markup, dict):
-        return []
-    return [button for row in markup.get("inline_keyboard", []) for button in row]
-
-
-def _check_text(params: dict[str, Any]) -> None:
-    if not params["text"].strip():
-        raise ApiError(400, "Bad Request: message text is empty")
-    if len(_plain(params)) > 4096:
-        raise ApiError(400, "Bad Request: message is too long")
-    if params.get("parse_mode") == "HTML":
-        checker = _Markup()
-        checker.feed(params["text"])
-        checker.close()
-        if re.search(r"<(?![a-z/])", params["text"]):
-            raise ApiError(400, "Bad Request: can't parse entities: unexpected '<'")
-
-
-def _plain(params: dict[str, Any]) -> str:
-    """The text as a reader sees it."""
-    text = str(params["text"])
-    return html.unescape(re.sub(r"<[^>]*>", "", text)) if params.get("parse_mode") == "HTML" else text
-
-
-class _Markup(HTMLParser):
-    """Refuses tags Telegram does not know."""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _TAGS:
-            raise ApiError(400, f'Bad Request: can\'t parse entities: Unsupported start tag "{tag}"')
+    def _set(self, chat_id: int, user_id: int, standing: Standing) -> None:
+        room = self._room(chat_id)
+        if user_id == BOT_ID:
+            room.me, room.known = standing, True
+        else:
+            room.people[user_id] = standing

@@ -13,7 +13,13 @@ from aiogram.methods import SendMessage, TelegramMethod
 
 from services.notifier.pacing import Pace
 
-_HARMLESS = ("message is not modified", "query is too old", "message to edit not found", "message can't be edited")
+_HARMLESS = (
+    "message is not modified",
+    "query is too old",
+    "query id is invalid",
+    "message to edit not found",
+    "message can't be edited",
+)
 """Words of a 400 after which there is nothing left to do: the message is as it should be, or nobody waits for it."""
 
 

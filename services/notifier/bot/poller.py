@@ -6,17 +6,18 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 from aiogram import Bot, Dispatcher
 from aiogram.exceptions import AiogramError
 from aiogram.types import BotCommand, Update
 
 from services.notifier.bot.answers import Answers
-from services.notifier.bot.commands import COMMANDS, Commands
+from services.notifier.bot.context import Context
+from services.notifier.bot.routers import menu, routers
 from services.notifier.bot.throttle import Throttle
 from services.notifier.channels.base import ChannelClosedError
 from services.notifier.channels.telegram import TIMEOUT_S, make_bot, translate
+from services.notifier.faults import trace
 from services.notifier.pacing import Pace
 from services.notifier.texts import LANGUAGES, words
 from svitlo.bus import Backoff
@@ -25,22 +26,24 @@ log = logging.getLogger(__name__)
 
 
 class Poller:
-    """Long polling by one bot; a batch of updates is confirmed once all of it is handled."""
+    """Long polling by one bot; a batch of updates is confirmed once all of it is handled.
+
+    Nothing of what people say, and no id of theirs, gets into the log.
+    """
 
     def __init__(
         self,
         token: str,
-        commands: Commands,
+        context: Context,
         pace: Pace,
         *,
-        language: str,
         api_url: str | None = None,
         timeout_s: float = TIMEOUT_S,
         poll_s: int = 25,
         closed_s: float = 60.0,
     ) -> None:
         self._token = token
-        self._language = language
+        self._context = context
         self._poll_s = poll_s
         self._timeout_s = timeout_s
         self._closed_s = closed_s
@@ -49,8 +52,9 @@ class Poller:
         self._dispatcher = Dispatcher(disable_fsm=True)
         throttle = Throttle()
         self._dispatcher.message.outer_middleware(throttle)
+        self._dispatcher.channel_post.outer_middleware(throttle)
         self._dispatcher.callback_query.outer_middleware(throttle)
-        self._dispatcher.include_router(commands.router())
+        self._dispatcher.include_routers(*routers(context))
         self._offset: int | None = None
         self._introduced = False
 
@@ -83,10 +87,11 @@ class Poller:
     async def _introduce(self) -> None:
         """Tell Telegram that we poll, and the menu of commands in each language (the default for all others)."""
         async with asyncio.timeout(3 * self._timeout_s):
+            self._context.bot_name = (await self._bot.me()).username or ""
             await self._bot.delete_webhook()
             for language in LANGUAGES:
                 await self._bot.set_my_commands(_menu(language), language_code=language)
-            await self._bot.set_my_commands(_menu(self._language))
+            await self._bot.set_my_commands(_menu(self._context.language))
         self._introduced = True
 
     async def _fetch(self) -> list[Update]:
@@ -104,8 +109,8 @@ class Poller:
         if not updates:
             return
         async with asyncio.TaskGroup() as group:
-            for chat, said in groupby(sorted(updates, key=_chat_of), key=_chat_of):
-                group.create_task(self._converse(list(said)), name=f"conversation {chat}")
+            for _chat, said in groupby(sorted(updates, key=_chat_of), key=_chat_of):
+                group.create_task(self._converse(list(said)), name="conversation")
         self._offset = updates[-1].update_id + 1
 
     async def _converse(self, updates: Sequence[Update]) -> None:
@@ -114,16 +119,17 @@ class Poller:
                 await self._dispatcher.feed_update(self._bot, update)
             except (AiogramError, TimeoutError) as error:
                 log.warning("an answer was not delivered: %s", translate(error, self._token))
-            except Exception:
+            except Exception as error:
                 # The outermost frame of a conversation: one broken answer must not end all others.
-                log.exception("update %d could not be handled", update.update_id)
+                log.error("update %d could not be handled: %s", update.update_id, trace(error))  # noqa: TRY400
 
 
 def _menu(language: str) -> list[BotCommand]:
     spoken = words(language)
-    return [BotCommand(command=name, description=spoken.say(f"command-{name}")) for name in COMMANDS]
+    return [BotCommand(command=name, description=spoken.say(f"command-{name}")) for name in menu()]
 
 
 def _chat_of(update: Update) -> int:
-    event: Any = update.message or update.my_chat_member or (update.callback_query and update.callback_query.message)
+    pressed = update.callback_query.message if update.callback_query else None
+    event = update.message or update.channel_post or update.my_chat_member or pressed
     return event.chat.id if event else 0

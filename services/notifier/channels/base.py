@@ -7,14 +7,49 @@ ChannelError
 ├── ChatGoneError            the chat cannot be reached any more (blocked, deleted, kicked out)
 ├── ChatMovedError           the chat has another id now
 └── MessageRefusedError      this message will never be taken
+    ├── MessageLostError     the message to change is not there any more, or not ours
+    └── NoRightError         the chat's admins do not let us do that
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from svitlo.contracts import EventKind
 from svitlo.errors import SvitloError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where a chat is: the platform's number, the topic within (0: none), or for a target its own address, which may
+    be a secret."""
+
+    chat_id: int
+    topic_id: int = 0
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class Button:
+    """A button under a message, and what the bot hears when it is pressed (at most 64 bytes)."""
+
+    label: str
+    data: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """One message: its text in the channel's markup, or that of the picture (PNG) it goes with.
+
+    `silent`: it makes no sound. `buttons` stand in rows; channels that know none leave them out, as those without
+    pictures leave out the picture.
+    """
+
+    text: str
+    silent: bool = False
+    buttons: tuple[tuple[Button, ...], ...] = ()
+    photo: bytes | None = None
 
 
 class Channel(Protocol):
@@ -26,8 +61,11 @@ class Channel(Protocol):
         """Make text safe to stand in a message."""
         ...
 
-    async def send(self, chat_id: int, text: str, kind: EventKind) -> int | None:
-        """Deliver one alert and return the channel's id of the message, if it has one. Raises `ChannelError`."""
+    async def send(self, chat: Address, said: Said, kind: EventKind | None = None) -> int | None:
+        """Deliver one message and return the channel's id of it, if it has one. Raises `ChannelError`.
+
+        `kind` is that of the newest event the message tells of; None if it tells of none.
+        """
         ...
 
     async def close(self) -> None:
@@ -69,3 +107,11 @@ class ChatMovedError(ChannelError):
 
 class MessageRefusedError(ChannelError):
     """The channel will never take this message."""
+
+
+class MessageLostError(MessageRefusedError):
+    """The message to change is not there any more, or not ours."""
+
+
+class NoRightError(MessageRefusedError):
+    """The chat's admins do not let us do that."""

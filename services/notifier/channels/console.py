@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TextIO
 
-from services.notifier.channels.base import TryLaterError
+from services.notifier.channels.base import Address, Said, TryLaterError
 from svitlo.contracts import EventKind
 
 _COLOURS = {
@@ -31,10 +31,10 @@ class ConsoleChannel:
         """A terminal needs no markup; names hold printable characters only."""
         return text
 
-    async def send(self, chat_id: int, text: str, kind: EventKind) -> int | None:
-        """Print one alert. Raises `TryLaterError` when nobody reads our output."""
-        headline, _, rest = text.partition("\n")
-        if self._colour:
+    async def send(self, chat: Address, said: Said, kind: EventKind | None = None) -> int | None:
+        """Print one message. Raises `TryLaterError` when nobody reads our output."""
+        headline, _, rest = said.text.partition("\n")
+        if self._colour and kind in _COLOURS:
             headline = f"\x1b[{_COLOURS[kind]}m{headline}\x1b[0m"
         paragraph = "\n   ".join([headline, *rest.splitlines()]) + "\n"
         encoding = self._stream.encoding or "utf-8"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 
 from aiogram import Bot
 from aiogram.client.default import DefaultBotProperties
@@ -19,17 +20,21 @@ from aiogram.exceptions import (
     TelegramServerError,
     TelegramUnauthorizedError,
 )
+from aiogram.types import BufferedInputFile, InlineKeyboardButton, InlineKeyboardMarkup, Message
 from aiogram.utils.token import TokenValidationError
 
 from services.notifier.channels.base import (
+    Address,
     ChannelClosedError,
     ChannelError,
     ChatGoneError,
     ChatMovedError,
     FloodError,
     MessageRefusedError,
+    Said,
     TryLaterError,
 )
+from services.notifier.channels.cutting import CAPTION_UNITS, TEXT_UNITS, fit
 from svitlo.contracts import EventKind
 
 TIMEOUT_S = 10.0
@@ -42,8 +47,12 @@ _GONE = (
     "not enough rights to send",
     "chat_write_forbidden",
     "chat_restricted",
+    "need administrator rights in the channel chat",
+    "message thread not found",
+    "topic_closed",
+    "topic_deleted",
 )
-"""Words of a 400 that mean the chat is closed to us, whatever the message."""
+"""Words of a 400 that mean the chat or the topic is closed to us, whatever the message."""
 
 
 def make_bot(token: str, api_url: str | None, timeout_s: float = TIMEOUT_S) -> Bot:
@@ -96,14 +105,52 @@ class TelegramChannel:
         """Escape for Telegram's HTML."""
         return html.escape(text, quote=False)
 
-    async def send(self, chat_id: int, text: str, kind: EventKind) -> int | None:
-        """Send one alert; returns the message's id. Raises `ChannelError`."""
+    async def send(self, chat: Address, said: Said, kind: EventKind | None = None) -> int | None:
+        """Send one message, cut to what Telegram takes; returns its id. Raises `ChannelError`."""
         try:
-            message = await self._bot.send_message(chat_id, text)
+            message = await self._call(chat, said)
         except (AiogramError, TimeoutError) as error:
             raise translate(error, self._token) from None  # what it came from may hold the token
         return message.message_id
 
+    async def _call(self, chat: Address, said: Said) -> Message:
+        topic, markup = chat.topic_id or None, _keyboard(said)
+        if said.photo is None:
+            return await self._bot.send_message(
+                chat.chat_id,
+                fit(said.text, TEXT_UNITS),
+                message_thread_id=topic,
+                disable_notification=said.silent,
+                reply_markup=markup,
+            )
+        try:
+            return await self._bot.send_photo(
+                chat.chat_id,
+                BufferedInputFile(said.photo, "svitlo.png"),
+                caption=fit(said.text, CAPTION_UNITS),
+                message_thread_id=topic,
+                disable_notification=said.silent,
+                reply_markup=markup,
+            )
+        except TelegramBadRequest as error:
+            if not words_only(error):
+                raise
+        return await self._call(chat, replace(said, photo=None))
+
     async def close(self) -> None:
         """Close the connections."""
         await self._bot.session.close()
+
+
+def words_only(error: TelegramBadRequest) -> bool:
+    """Whether a chat refused a picture because it lets its members send nothing but words."""
+    return "photos" in error.message.lower()
+
+
+def _keyboard(said: Said) -> InlineKeyboardMarkup | None:
+    if not said.buttons:
+        return None
+    rows = [
+        [InlineKeyboardButton(text=button.label, callback_data=button.data) for button in row] for row in said.buttons
+    ]
+    return InlineKeyboardMarkup(inline_keyboard=rows)

@@ -1,36 +1,28 @@
-"""What people read: pure functions from facts to text."""
+"""Alerts: one event in words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
-from services.notifier.texts import Words
-from svitlo.contracts import Cause, EventKind, Flapping, PowerState, SiteStateWord
+from services.notifier.views.reader import HEADLINE_NAME, Reader, short_name
+from svitlo.contracts import Cause, EventKind, Flapping, PowerState
 
 LATE_AFTER = timedelta(minutes=2)
 """An alert sent longer than this after detection says so."""
 
-HEADLINE_NAME = 22
-"""Characters of a name in the first line: place and state must fit the 40 a notification shows."""
-
-STATUS_ROOM = 3500
-"""Characters of a status, below Telegram's 4096 with room for markup."""
-
-DATED = (SiteStateWord.ON, SiteStateWord.OFF, SiteStateWord.UNKNOWN)
-"""States that began when the power became what it is; of the others nobody kept since when."""
-
 RETRACTED = {Cause.NETWORK: "alert-retracted-network", Cause.DEVICE: "alert-retracted-device"}
 """Causes that mean the power never went, and what to say then."""
-
-Escape = Callable[[str], str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """An event and what is known around it; times are UTC."""
+    """An event and what is known around it; times are UTC.
+
+    `area_sites`: so many places vanished together with this one. `held_until`: it was kept back by the chat's own
+    rules, and is not late for that.
+    """
 
     kind: EventKind
     cause: Cause
@@ -43,88 +35,54 @@ class Alert:
     power_since: datetime | None = None
     reconstructed: bool = False
     flapping: Flapping | None = None
+    area_sites: int = 0
+    held_until: datetime | None = None
 
+    @property
+    def news_at(self) -> datetime:
+        """From when on it could be told."""
+        return max(self.detected_at, self.held_until or self.detected_at)
 
-@dataclass(frozen=True, kw_only=True)
-class SiteStatus:
-    """How a site stands now: since when its power is what it is, the cause while it is off, and of the `children`
-    directly under it how many are off."""
-
-    place: str
-    state: SiteStateWord
-    since: datetime | None
-    cause: Cause | None
-    power: PowerState = PowerState.UNKNOWN
-    children: int = 0
-    children_off: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reader:
-    """For whom a text is made: language, time zone, the moment of reading, and how the channel escapes."""
-
-    words: Words
-    zone: ZoneInfo
-    now: datetime
-    escape: Escape
-
-    def time(self, moment: datetime) -> str:
-        """A moment as the reader's clock shows it."""
-        return self.words.time(moment, self.zone, self.now)
+    @property
+    def retracted(self) -> bool:
+        """Whether it says that an outage never was."""
+        return self.kind is EventKind.OUTAGE_REVISED and self.cause in RETRACTED
 
 
 def alert_text(alert: Alert, reader: Reader) -> str:
     """The text of an alert: place and state first, then what else is known."""
     headline, detail = _ALERTS[alert.kind](alert, reader)
-    if reader.now - alert.detected_at > LATE_AFTER:
+    if reader.now - alert.news_at > LATE_AFTER:
         headline = f"{headline} {reader.words.say('alert-late')}"
     full_name = reader.escape(alert.place) if len(alert.place) > HEADLINE_NAME else ""
     return "\n".join(line for line in (headline, full_name, detail) if line)
 
 
-def status_text(sites: Sequence[SiteStatus], reader: Reader) -> str:
-    """One paragraph a site, cut where a message would grow too long."""
-    paragraphs: list[str] = []
-    room = STATUS_ROOM
-    for index, site in enumerate(sites):
-        paragraph = _site_status(site, reader)
-        room -= len(paragraph) + 2
-        if room < 0:
-            paragraphs.append(reader.words.say("status-more", count=len(sites) - index))
-            break
-        paragraphs.append(paragraph)
-    return "\n\n".join(paragraphs)
-
-
-def short_name(name: str, limit: int = HEADLINE_NAME) -> str:
-    """A name cut to `limit` characters."""
-    return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"
-
-
-def _site_status(site: SiteStatus, reader: Reader) -> str:
+def reminder_text(place: str, started: datetime, reader: Reader) -> str:
+    """A place is still without power."""
     words = reader.words
-    since = ""
-    if site.since is not None:
-        span = words.duration(reader.now - site.since)
-        since = " " + words.say("state-since", time=reader.time(site.since), duration=span)
-    lines = [words.say(f"state-{site.state.value}", place=reader.escape(site.place))]
-    if site.state in DATED:
-        lines[0] += since
-    elif site.state is SiteStateWord.MAINTENANCE and site.power is not PowerState.UNKNOWN:
-        lines.append(words.say(f"power-{site.power.value}") + since)
-    if site.children_off:
-        lines.append(words.say("state-children", off=site.children_off, total=site.children))
-    if site.cause is not None:
-        lines.append(words.say(f"cause-{site.cause.value}"))
-    return "\n".join(lines)
+    headline = words.say("alert-reminder", place=reader.escape(short_name(place)))
+    full_name = reader.escape(place) if len(place) > HEADLINE_NAME else ""
+    span = words.duration(reader.now - started)
+    detail = words.say("alert-reminder-since", time=reader.time(started), duration=span)
+    return "\n".join(line for line in (headline, full_name, detail) if line)
+
+
+def headline_of(alert: Alert, reader: Reader) -> str:
+    """The first line of an alert alone, for lists."""
+    return _ALERTS[alert.kind](alert, reader)[0]
 
 
 def _lost(alert: Alert, reader: Reader) -> tuple[str, str]:
     words = reader.words
     headline = words.say("alert-lost", place=_place(alert, reader), time=reader.time(alert.occurred_lo))
-    if alert.power_since is None:
-        return headline, ""
-    return headline, words.say("alert-lost-before", duration=words.duration(alert.occurred_lo - alert.power_since))
+    details = []
+    if alert.power_since is not None:
+        before = words.duration(alert.occurred_lo - alert.power_since)
+        details.append(words.say("alert-lost-before", duration=before))
+    if alert.area_sites > 1:
+        details.append(words.say("alert-lost-area", count=alert.area_sites - 1))
+    return headline, "\n".join(details)
 
 
 def _restored(alert: Alert, reader: Reader) -> tuple[str, str]:

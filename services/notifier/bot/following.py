@@ -1,0 +1,40 @@
+"""What several routers say: a place is followed now, and the list of those a chat follows. Within a transaction."""
+
+from __future__ import annotations
+
+from aiogram.types import InlineKeyboardMarkup
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.notifier import chats, chats_rules
+from services.notifier.bot.keyboards import after_board, on_page, places_board
+from services.notifier.chats import Chat, Place
+from services.notifier.chats_tree import follow, public_tree
+from services.notifier.views import Reader
+from services.notifier.views.finding import STEP, Followed, followed_text, places_text
+
+
+async def follow_place(
+    session: AsyncSession, chat: Chat, place: Place, reader: Reader
+) -> tuple[str, InlineKeyboardMarkup]:
+    """Let the chat follow a place, or those below it; returns what to say and what may come next."""
+    followed = await follow(session, chat.id, place.id)
+    status = (await chats.statuses(session, [place.id]))[0]
+    tree = await public_tree(session, chat.id)
+    spot = tree.get(place.id)
+    name = STEP.join(step.name for step in tree.path(spot)[-2:]) if spot else place.name
+    several = 0 if place.id in followed and len(followed) == 1 else len(followed)
+    text = followed_text(name, status, reader, new=any(followed.values()), several=several)
+    return text, after_board(None if several else place.id, reader.words)
+
+
+async def list_places(session: AsyncSession, chat: Chat, page: int, reader: Reader) -> tuple[str, InlineKeyboardMarkup]:
+    """One page of what the chat follows, each with its state."""
+    rules = await chats_rules.followed(session, chat.id)
+    shown = on_page(rules, page)
+    sites = await chats.statuses(session, [place.site for place in shown])  # in the same order: by name
+    places = [
+        Followed(status=status, title=place.title, muted_until=place.muted_until, silent=not place.kinds)
+        for status, place in zip(sites, shown, strict=True)
+    ]
+    text = places_text(places, len(rules), chat.muted_until, reader)
+    return text, places_board(rules, page, reader.words)

@@ -1,0 +1,63 @@
+"""SQL of forgetting: everything kept of a chat goes. Within the caller's transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.notifier.chats import TELEGRAM
+
+# A private chat has the id of the person in it.
+_KEPT = text("""
+SELECT count(*) AS chats,
+       coalesce(sum((SELECT count(*) FROM subscriptions f WHERE f.chat = c.id)), 0) AS places,
+       coalesce(sum((SELECT count(*) FROM deliveries d WHERE d.chat = c.id)), 0) AS messages,
+       (SELECT count(*) FROM people p WHERE p.user_id = :chat_id) AS roles
+FROM chats c WHERE c.platform = :platform AND c.chat_id = :chat_id
+""")
+
+_KEPT_UP = text("""
+SELECT p.message_id FROM pins p JOIN chats c ON c.id = p.chat
+WHERE c.platform = :platform AND c.chat_id = :chat_id AND p.message_id IS NOT NULL
+""")
+
+# Subscriptions, deliveries and pins go with their chat.
+_FORGET = (
+    text("DELETE FROM people WHERE user_id = :chat_id"),
+    text("DELETE FROM chats WHERE platform = :platform AND chat_id = :chat_id"),
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How much is kept of a chat (all its topics): places it follows, messages sent or owed, roles of its person."""
+
+    chats: int
+    places: int
+    messages: int
+    roles: int
+
+    def __bool__(self) -> bool:
+        return bool(self.chats or self.roles)
+
+
+async def kept(session: AsyncSession, chat_id: int) -> Kept:
+    """What is kept of a chat of Telegram's."""
+    row = (await session.execute(_KEPT, {"platform": TELEGRAM, "chat_id": chat_id})).mappings().one()
+    return Kept(**{name: int(count) for name, count in row.items()})
+
+
+async def kept_up(session: AsyncSession, chat_id: int) -> list[int]:
+    """The messages in a chat that the bot keeps up to date."""
+    rows = await session.execute(_KEPT_UP, {"platform": TELEGRAM, "chat_id": chat_id})
+    return list(rows.scalars())
+
+
+async def forget(session: AsyncSession, chat_id: int) -> Kept:
+    """Delete all of it; returns what there was."""
+    there = await kept(session, chat_id)
+    for statement in _FORGET:
+        await session.execute(statement, {"platform": TELEGRAM, "chat_id": chat_id})
+    return there

@@ -1,0 +1,132 @@
+"""What is recorded of a place: its outages, when nobody watched, and the statistics of both. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.notifier.views.reports import PAGE, Past
+from svitlo.contracts import Cause
+from svitlo.statistics import Recorded, Span, Statistics, statistics
+
+_SEEN = text("""
+SELECT s.id, s.name, s.created_at,
+       EXISTS (SELECT FROM site_devices WHERE site_id = s.id)
+       OR EXISTS (SELECT FROM outages WHERE site_id = s.id) AS observed
+FROM sites s WHERE s.id = :site AND s.removed_at IS NULL
+  AND (s.public OR EXISTS (SELECT FROM subscriptions f WHERE f.site_id = s.id AND f.chat = :chat))
+""")
+
+_RECORDED = text("""
+SELECT started_lo, started_hi, ended_lo, ended_hi, momentary, maintenance FROM outages
+WHERE site_id = :site AND retracted_at IS NULL
+  AND started_lo < :until AND (ended_hi IS NULL OR ended_hi > :since OR started_lo >= :since)
+ORDER BY started_lo
+""")
+
+_GAPS = text("SELECT started_at, ended_at FROM observation_gaps WHERE started_at < :until AND ended_at > :since")
+
+# A gap is recorded by whoever watches next. Until then it began where the last one ceased: the detector writes every
+# 5 s, and a database that was just away may cost it some.
+_UNWATCHED = text("""
+SELECT CASE WHEN since IS NULL THEN least(at, (SELECT max(last_proof_at) FROM device_state))
+            WHEN at < CAST(:now AS timestamptz) - interval '30 seconds' THEN at END AS since
+FROM service_ticks WHERE service = 'detector'
+""")
+
+_LATEST = text("""
+SELECT started_lo AS start, ended_hi AS end, cause, maintenance, reconstructed FROM outages
+WHERE site_id = :site AND retracted_at IS NULL AND NOT momentary
+ORDER BY started_lo DESC, id DESC LIMIT :limit OFFSET :skip
+""")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place a chat may look at: public, or followed by it. `observed`: there are boards, or a record of some."""
+
+    id: int
+    name: str
+    created_at: datetime
+    observed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What is known of a place in `[since, until)` at `now`: its outages in order, and the spans nobody watched."""
+
+    site: Site
+    since: datetime
+    until: datetime
+    now: datetime
+    outages: tuple[Recorded, ...]
+    blind: tuple[Span, ...]
+
+    def statistics(self, since: datetime | None = None, until: datetime | None = None) -> Statistics:
+        """Those of a part of the record; of all of it unless told otherwise."""
+        return statistics(
+            self.outages,
+            self.blind,
+            since=self.since if since is None else max(since, self.since),
+            until=self.until if until is None else min(until, self.until),
+            now=self.now,
+            created_at=self.site.created_at,
+        )
+
+
+async def site_for(session: AsyncSession, chat: int, site: int) -> Site | None:
+    """A place by its key, if the chat may look at it."""
+    row = (await session.execute(_SEEN, {"site": site, "chat": chat})).mappings().one_or_none()
+    return None if row is None else Site(**row)
+
+
+async def record_of(session: AsyncSession, site: Site, since: datetime, until: datetime, now: datetime) -> Record:
+    """What is known of a place in a window."""
+    window = {"since": since, "until": until}
+    outages = await session.execute(_RECORDED, window | {"site": site.id})
+    gaps: list[Span] = [(row.started_at, row.ended_at) for row in await session.execute(_GAPS, window)]
+    unwatched = await _unwatched_since(session, site, since, now)
+    if unwatched is not None and unwatched < until:
+        gaps.append((unwatched, max(now, until)))
+    return Record(
+        site=site,
+        since=since,
+        until=until,
+        now=now,
+        outages=tuple(Recorded(**row) for row in outages.mappings()),
+        blind=tuple(gaps),
+    )
+
+
+async def latest(session: AsyncSession, site: int, page: int = 0) -> tuple[list[Past], bool]:
+    """A page of a place's outages, newest first, and whether there are older ones."""
+    rows = await session.execute(_LATEST, {"site": site, "limit": PAGE + 1, "skip": PAGE * max(page, 0)})
+    found = [_past(dict(row)) for row in rows.mappings()]
+    return found[:PAGE], len(found) > PAGE
+
+
+async def set_weekly(session: AsyncSession, chat: int, wanted: bool) -> None:
+    """Whether a chat wants the picture of the week by itself."""
+    await session.execute(text("UPDATE chats SET weekly = :wanted WHERE id = :chat"), {"wanted": wanted, "chat": chat})
+
+
+async def wants_weekly(session: AsyncSession, chat: int) -> bool:
+    """Whether it does."""
+    return bool((await session.execute(text("SELECT weekly FROM chats WHERE id = :chat"), {"chat": chat})).scalar())
+
+
+async def _unwatched_since(session: AsyncSession, site: Site, since: datetime, now: datetime) -> datetime | None:
+    """Since when nobody watches the place; None while somebody does."""
+    row = (await session.execute(_UNWATCHED, {"now": now})).one_or_none()
+    if row is None or not site.observed:
+        return since - timedelta(seconds=1)
+    found: datetime | None = row.since
+    return found
+
+
+def _past(row: dict[str, Any]) -> Past:
+    return Past(**(row | {"cause": Cause(row["cause"])}))

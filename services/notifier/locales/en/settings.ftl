@@ -1,0 +1,106 @@
+# Settings of a place
+card = ⚙️ { $place } — alerts on
+card-muted = 🔕 { $place } — muted until { $time }
+card-muted-forever = 🔕 { $place } — muted until you turn it on
+card-silent = 🔕 { $place } — no alerts
+card-kinds = About: { $kinds }
+card-length = Outages: { $length }
+card-quiet = Quiet hours: { $hours }
+card-remind = Reminders: { $often }
+kinds-all = everything
+kinds-none = nothing
+kind-lost = power off
+kind-restored = power on
+kind-revised = corrections
+kind-unstable = flicker
+length-any = any
+length-over = only over { $duration }
+quiet-none = none
+mode-silent = without a sound
+mode-hold = summed up in the morning
+remind-never = none
+remind-every = every { $duration } while it is off
+
+# Screens
+kinds-which = 🔔 { $place }: what to tell?
+length-which = ⏱ { $place }: which outages to tell?
+    I write of longer ones once the chosen time has passed.
+quiet-which = 🌙 { $place }: when should I be quiet?
+    Now: { $hours }.
+    Nothing gets lost: it comes without a sound, or summed up when the quiet hours end.
+quiet-type = 🌙 { $place }: type your quiet hours, such as 22:30-06:45.
+quiet-type-group = 🌙 { $place }: reply to this message with the quiet hours, such as 22:30-06:45.
+quiet-typed-badly = I did not get that. Type it like this: 22:30-06:45
+remind-which = 🔁 { $place }: remind you while the power is off?
+mute-which = 🔕 { $place }: be quiet for how long?
+    Afterwards I tell what has changed.
+leave-which = { $place }: stop following?
+    The settings of this place will go.
+
+# Buttons
+pick-kind-lost = Power off
+pick-kind-restored = Power on
+pick-kind-revised = Corrections of what I said
+pick-kind-unstable = Power comes and goes
+set-kinds = 🔔 What to tell
+set-length = ⏱ Short outages
+set-quiet = 🌙 Quiet hours
+set-remind = 🔁 Reminders
+set-mute = 🔕 Be quiet
+set-unmute = 🔔 Speak again
+set-leave = 🗑 Stop following
+pick-length-any = Any
+pick-length = Over { $duration }
+pick-quiet-none = No quiet hours
+pick-quiet-own = ✏️ Other hours…
+pick-silent = Without a sound
+pick-hold = In the morning
+pick-remind-never = No reminders
+pick-remind = Every { $duration }
+pick-mute = For { $duration }
+pick-mute-until = Until { $time }
+pick-mute-forever = Until I say
+pick-leave = 🗑 Yes, stop
+pick-stay = ‹ No, keep following
+
+# The whole chat
+mute-all-which = 🔕 Be quiet for how long?
+    Afterwards I tell what has changed. You can also write /mute 8h
+mute-badly = I did not get that. For example: /mute 8h, /mute 30m, /mute 2d (up to 30 days)
+muted = 🔕 Quiet until { $time }.
+    Afterwards I tell what has changed. Turn on earlier: /unmute
+muted-forever = 🔕 Quiet until you turn me on: /unmute
+unmuted = 🔔 Alerts are on again.
+unmuted-already = 🔔 I am not muted.
+language-which = Language · Мова
+language-set = 🇬🇧 Speaking English.
+language-unknown = I speak Ukrainian and English: /language
+zone-now = 🕒 Time zone: { $zone }, now { $time }.
+    Choose another or type one, such as Europe/Warsaw:
+zone-now-group = 🕒 Time zone: { $zone }, now { $time }.
+    Choose another or write it like this: /timezone Europe/Warsaw
+zone-set = 🕒 Time zone: { $zone }, now { $time }.
+zone-unknown = I do not know that time zone. For example: /timezone Europe/Warsaw
+forget-ask-chat = 🗑 Delete all I know about this chat?
+    That is { $what }. It cannot be undone.
+forget-ask-group = 🗑 Delete all I know about this group?
+    That is { $what }. It cannot be undone.
+forget-settings = the settings of this chat
+forget-places = { $count ->
+    [one] { $count } place with its settings
+   *[other] { $count } places with their settings
+}
+forget-messages = { $count ->
+    [one] { $count } record of an alert
+   *[other] { $count } records of alerts
+}
+forget-roles = { $count ->
+    [one] your { $count } admin role
+   *[other] your { $count } admin roles
+}
+forgotten = 🗑 Deleted: { $what }.
+    Begin again: /start
+forget-nothing = I keep nothing about this chat.
+forget-yes = 🗑 Yes, delete
+forget-no = No, keep it
+forget-kept = Nothing was deleted.

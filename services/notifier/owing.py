@@ -1,0 +1,171 @@
+"""SQL of planning: to whom the news are owed, and how. Each statement serves any number of chats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.notifier.chats import CONSOLE
+from services.notifier.rules import Facts, Quiet, Rule, decide
+from services.notifier.views import RETRACTED
+from svitlo.contracts import Cause, EventKind
+from svitlo.db.log import LoggedEvent
+
+PLAN_LOCK = 0x5117_0008
+MANY = 5
+"""Readers are many when they are so many times the first."""
+
+# What waited whether an outage would last, or for the end of quiet hours, and never was: nothing is said of it. The
+# same for a loss that had to last some minutes and did not. Done first: whatever is pending afterwards will be told.
+_WITHDRAW = text("""
+UPDATE deliveries d SET state = 'dropped', error = CASE n.kind WHEN :revised THEN 'withdrawn before it was told'
+  ELSE 'over before it was told' END
+FROM power_events n JOIN power_events l ON l.outage_id = n.outage_id AND l.seq <> n.seq
+LEFT JOIN outages o ON o.id = n.outage_id
+WHERE n.seq = ANY(CAST(:news AS bigint[])) AND d.event_seq = l.seq
+  AND d.state = 'pending' AND d.claimed_until IS NULL AND d.not_before > now()
+  AND ((n.kind = :revised AND n.cause = ANY(CAST(:never AS text[])))
+    OR (n.kind = :restored AND l.kind = :lost AND ((d.held = 'long' AND n.occurred_hi < d.not_before)
+      OR EXISTS (SELECT 1 FROM subscriptions s
+        WHERE s.chat = d.chat AND s.site_id = n.site_id AND s.min_minutes > 0
+          AND n.occurred_hi - coalesce(o.started_lo, l.occurred_lo) < make_interval(mins => s.min_minutes)))))
+""")
+
+# Chats with the same rules are one row. A correction goes to those only who were or will be told something of its
+# outage: all news of one outage has the same readers.
+# Whoever follows a place follows what stands below it: by the rules of the nearest place followed. A private place
+# under a public one is told to those only who were let in, there or above.
+_READERS = text("""
+WITH RECURSIVE news AS (
+  SELECT e.seq, e.kind, e.cause, e.site_id, e.outage_id, e.occurred_lo, e.occurred_hi,
+    coalesce(o.started_lo, (SELECT min(l.occurred_lo) FROM power_events l
+      WHERE l.outage_id = e.outage_id AND l.kind = :lost), e.occurred_lo) AS started
+  FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id
+  WHERE e.seq = ANY(CAST(:news AS bigint[]))
+), above AS (
+  SELECT n.seq, n.site_id, i.parent_id, i.public AS open, i.public, 0 AS steps
+  FROM news n JOIN sites i ON i.id = n.site_id
+  UNION ALL
+  SELECT a.seq, p.id, p.parent_id, a.open, p.public, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
+), followers AS (
+  SELECT DISTINCT ON (a.seq, s.chat) a.seq, s.chat, c.timezone, s.kinds, s.min_minutes, s.quiet_from, s.quiet_to,
+    s.quiet_mode, greatest(s.muted_until, c.muted_until) AS muted_until
+  FROM above a JOIN subscriptions s ON s.site_id = a.site_id JOIN chats c ON c.id = s.chat AND c.active
+  WHERE a.steps = 0 OR a.open OR NOT a.public
+  ORDER BY a.seq, s.chat, a.steps
+), readers AS (
+  SELECT * FROM followers
+  UNION ALL
+  SELECT n.seq, c.id, c.timezone, CAST('{lost,restored,revised,unstable}' AS varchar[]), 0, NULL, NULL, 'silent', NULL
+  FROM news n JOIN chats c ON c.platform = :console AND c.active
+)
+SELECT g.*, n.kind, n.cause, n.started, n.occurred_hi, now() AS now
+FROM (
+  SELECT r.seq, r.timezone, r.kinds, r.min_minutes, r.quiet_from, r.quiet_to, r.quiet_mode, r.muted_until,
+    CASE WHEN n.kind = :revised OR (n.kind = :restored AND r.min_minutes > 0)
+      THEN EXISTS (SELECT 1 FROM power_events p JOIN deliveries d ON d.event_seq = p.seq AND d.chat = r.chat
+          WHERE p.outage_id = n.outage_id AND p.kind <> :revised AND d.state IN ('pending', 'sent', 'merged'))
+      ELSE false END AS told,
+    array_agg(r.chat) AS chats
+  FROM readers r JOIN news n ON n.seq = r.seq GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+) g JOIN news n ON n.seq = g.seq
+""")
+
+_OWE = text("""
+INSERT INTO deliveries (event_seq, chat, silent, not_before, held, next_attempt_at, state, attempts)
+SELECT v.seq, v.chat, v.silent, v.not_before, v.held, coalesce(v.not_before, now()), 'pending', 0
+FROM unnest(CAST(:seqs AS bigint[]), CAST(:chats AS int[]), CAST(:silents AS boolean[]),
+            CAST(:not_befores AS timestamptz[]), CAST(:helds AS text[])) AS v (seq, chat, silent, not_before, held)
+WHERE EXISTS (SELECT 1 FROM chats c WHERE c.id = v.chat)
+ORDER BY v.seq, v.chat
+ON CONFLICT (event_seq, chat) DO NOTHING
+""")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """How many deliveries are new; `partly`: more are owed."""
+
+    count: int
+    partly: bool = False
+
+
+def runs(news: Sequence[LoggedEvent]) -> list[list[int]]:
+    """The positions of the events in order, in as few runs as hold no outage twice."""
+    made: list[list[int]] = []
+    outages: set[UUID] = set()
+    for entry in news:
+        if not made or entry.event.outage_id in outages:
+            made.append([])
+            outages.clear()
+        made[-1].append(entry.seq)
+        outages.add(entry.event.outage_id)
+    return made
+
+
+async def plan(session: AsyncSession, news: Sequence[int], zone: ZoneInfo, *, first: int | None = None) -> Planned:
+    """Write down to whom the events at these positions are owed, and when.
+
+    With `first`, and many times more readers, only for so many of them: the caller commits that and plans again.
+    No two of them may be of one outage: what is owed of the second depends on what is of the first. `zone` is that of
+    chats which chose none. The database's clock decides.
+    """
+    values = {
+        "news": list(news),
+        "lost": EventKind.POWER_LOST.value,
+        "restored": EventKind.POWER_RESTORED.value,
+        "revised": EventKind.OUTAGE_REVISED.value,
+    }
+    await session.execute(_WITHDRAW, {**values, "never": [cause.value for cause in RETRACTED]})
+    owed: dict[str, list[Any]] = {name: [] for name in ("seqs", "chats", "silents", "not_befores", "helds")}
+    for row in (await session.execute(_READERS, {**values, "console": CONSOLE})).mappings():
+        tell = decide(_rule(row), _facts(row), zone_of(row["timezone"], zone), row["now"])
+        if tell is None:
+            continue
+        count = len(row["chats"])
+        owed["seqs"] += [row["seq"]] * count
+        owed["chats"] += row["chats"]
+        owed["silents"] += [tell.silent] * count
+        owed["not_befores"] += [tell.not_before] * count
+        owed["helds"] += [tell.held.value if tell.held else None] * count
+    if not owed["seqs"]:
+        return Planned(0)
+    partly = first is not None and len(owed["seqs"]) > MANY * first
+    if partly:
+        owed = {name: written[:first] for name, written in owed.items()}
+    result: Any = await session.execute(_OWE, owed)
+    return Planned(result.rowcount, partly)
+
+
+def zone_of(name: str | None, default: ZoneInfo) -> ZoneInfo:
+    """The zone of that name; the default for none, or one this machine does not know."""
+    try:
+        return ZoneInfo(name) if name else default
+    except (ZoneInfoNotFoundError, ValueError):
+        return default
+
+
+def _rule(row: Any) -> Rule:
+    quiet = None
+    if row["quiet_from"] is not None and row["quiet_to"] is not None:
+        quiet = Quiet(row["quiet_from"], row["quiet_to"], row["quiet_mode"] == "hold")
+    muted: datetime | None = row["muted_until"]
+    return Rule(kinds=frozenset(row["kinds"]), min_minutes=row["min_minutes"], quiet=quiet, muted_until=muted)
+
+
+def _facts(row: Any) -> Facts:
+    kind, cause = EventKind(row["kind"]), Cause(row["cause"])
+    return Facts(
+        kind=kind,
+        started=row["started"],
+        ended=row["occurred_hi"] if kind is EventKind.POWER_RESTORED else None,
+        retracted=kind is EventKind.OUTAGE_REVISED and cause in RETRACTED,
+        told=row["told"],
+    )

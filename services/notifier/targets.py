@@ -1,0 +1,103 @@
+"""SQL of the targets that are no chats: addresses of Apprise. All within the caller's transaction, and audited.
+
+An address is never told: neither in the audit log nor in an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from svitlo.errors import NotFoundError
+from svitlo.registry import get_site
+from svitlo.registry.trail import audit
+
+PLATFORM = "apprise"
+
+_TARGETS = """
+SELECT c.id, c.chat_id AS number, c.title AS name, c.kind, c.target, c.language, c.active, c.inactive_reason,
+  coalesce(array_agg(s.slug ORDER BY s.slug) FILTER (WHERE s.id IS NOT NULL), '{}') AS sites
+FROM chats c
+LEFT JOIN subscriptions f ON f.chat = c.id
+LEFT JOIN sites s ON s.id = f.site_id AND s.removed_at IS NULL
+WHERE c.platform = :platform AND (CAST(:number AS bigint) IS NULL OR c.chat_id = :number)
+GROUP BY c.id ORDER BY c.chat_id
+"""
+
+_ADD = text("""
+INSERT INTO chats (platform, chat_id, kind, title, target, language, weekly)
+SELECT CAST(:platform AS text), coalesce(max(chat_id), 0) + 1, CAST(:kind AS text), CAST(:name AS text),
+  CAST(:target AS text), CAST(:language AS text), false
+FROM chats WHERE platform = :platform
+RETURNING id, chat_id
+""")
+
+
+@dataclass(frozen=True)
+class Target:
+    """An address and what it follows; `target` is secret."""
+
+    id: int
+    number: int
+    name: str | None
+    kind: str
+    target: str
+    language: str
+    active: bool
+    inactive_reason: str | None
+    sites: tuple[str, ...]
+
+
+async def list_targets(session: AsyncSession, number: int | None = None) -> list[Target]:
+    """All targets, or the one with this number."""
+    rows = await session.execute(text(_TARGETS), {"platform": PLATFORM, "number": number})
+    return [Target(**{**row, "sites": tuple(row["sites"])}) for row in rows.mappings()]
+
+
+async def get_target(session: AsyncSession, number: int) -> Target:
+    """One target. Raises `NotFoundError`."""
+    found = await list_targets(session, number)
+    if not found:
+        raise NotFoundError(f"there is no target {number}; svitlo bot target list shows what there is")
+    return found[0]
+
+
+async def add_target(
+    session: AsyncSession,
+    address: str,
+    kind: str,
+    sites: list[str],
+    *,
+    name: str | None,
+    language: str,
+    actor: str = "cli",
+) -> Target:
+    """Let an address follow sites. Raises `NotFoundError` for a site."""
+    places = [await get_site(session, slug) for slug in sites]
+    values = {"platform": PLATFORM, "kind": kind[:12], "name": name, "target": address, "language": language}
+    row = (await session.execute(_ADD, values)).one()
+    for place in places:
+        await session.execute(
+            text("INSERT INTO subscriptions (chat, site_id) VALUES (:chat, :site) ON CONFLICT DO NOTHING"),
+            {"chat": row.id, "site": place.id},
+        )
+    await audit(session, actor, "target.add", str(row.chat_id), kind=kind, name=name, sites=sites)
+    return await get_target(session, row.chat_id)
+
+
+async def remove_target(session: AsyncSession, number: int, *, actor: str = "cli") -> Target:
+    """Forget an address, with all it is owed. Raises `NotFoundError`."""
+    found = await get_target(session, number)
+    await session.execute(text("DELETE FROM chats WHERE id = :id"), {"id": found.id})
+    await audit(session, actor, "target.remove", str(number), kind=found.kind, name=found.name)
+    return found
+
+
+async def enable_target(session: AsyncSession, number: int) -> None:
+    """It works again."""
+    await session.execute(
+        text("UPDATE chats SET active = true, inactive_reason = NULL WHERE platform = :platform AND chat_id = :number"),
+        {"platform": PLATFORM, "number": number},
+    )

@@ -1,0 +1,164 @@
+"""What falls due by the clock: reminders, the week on Sunday evening, and the end of what was kept back.
+
+Each run looks only at the clock and the tables, and each thing bears a key it can be made with once: so it does not
+matter how many processes do this, nor how often they are killed.
+
+- A reminder that comes late by more than half of its interval is left to the next one.
+- A week is sent up to twelve hours late.
+- What waits for the end of a mute or of quiet hours follows them when they are changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.notifier.owing import zone_of
+from services.notifier.rules import Quiet
+from svitlo.db.session import Database
+
+EVERY_S = 10.0
+WEEK_AT = time(19, 0)
+"""On Sunday, by the chat's clock."""
+WEEK_LATE = timedelta(hours=12)
+
+_REMINDERS = text("""
+SELECT s.chat, s.site_id, o.id AS outage, n.number, s.quiet_from, s.quiet_to, s.quiet_mode, c.timezone, now() AS now
+FROM subscriptions s JOIN chats c ON c.id = s.chat AND c.active
+JOIN outages o ON o.site_id = s.site_id AND o.ended_hi IS NULL AND o.retracted_at IS NULL AND NOT o.maintenance
+JOIN sites p ON p.id = s.site_id AND p.removed_at IS NULL
+CROSS JOIN LATERAL (
+  SELECT CAST(extract(epoch FROM now() - o.started_lo) AS float8) / 60 / s.remind_minutes AS times
+) t CROSS JOIN LATERAL (SELECT CAST(floor(t.times) AS int) AS number) n
+WHERE s.remind_minutes > 0 AND n.number >= 1 AND t.times - n.number <= 0.5
+  AND now() >= o.started_lo + make_interval(mins => s.min_minutes)
+  AND coalesce(greatest(s.muted_until, c.muted_until) <= now(), true)
+  AND NOT EXISTS (SELECT 1 FROM deliveries d
+    WHERE d.chat = s.chat AND d.dedupe_key = 'remind:' || o.id || ':' || n.number || ':' || s.remind_minutes)
+""")
+
+_REMIND = text("""
+INSERT INTO deliveries (kind, chat, payload, dedupe_key, silent, state, attempts)
+SELECT 'reminder', v.chat, jsonb_build_object('site', v.site, 'outage', v.outage),
+  'remind:' || v.outage || ':' || v.number || ':' || s.remind_minutes, v.silent, 'pending', 0
+FROM unnest(CAST(:chats AS int[]), CAST(:sites AS int[]), CAST(:outages AS uuid[]), CAST(:numbers AS int[]),
+            CAST(:silents AS boolean[])) AS v (chat, site, outage, number, silent)
+JOIN subscriptions s ON s.chat = v.chat AND s.site_id = v.site
+ON CONFLICT (chat, dedupe_key) DO NOTHING
+""")
+
+_ZONES = text("SELECT DISTINCT timezone, now() AS now FROM chats WHERE active AND weekly AND platform = 'telegram'")
+
+_WEEK = text("""
+INSERT INTO deliveries (kind, chat, payload, dedupe_key, silent, state, attempts)
+SELECT 'week', c.id, jsonb_build_object('day', CAST(:day AS text)), 'week:' || CAST(:day AS text), true, 'pending', 0
+FROM chats c
+WHERE c.active AND c.weekly AND c.platform = 'telegram' AND c.timezone IS NOT DISTINCT FROM CAST(:zone AS text)
+  AND coalesce(c.muted_until <= now(), true)
+  AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.chat = c.id AND s.created_at < CAST(:due AS timestamptz))
+ON CONFLICT (chat, dedupe_key) DO NOTHING
+""")
+
+# By what the rules of the nearest place followed say now: an ended mute and quiet hours given up let go, a longer mute
+# keeps longer.
+_FOLLOW = text("""
+UPDATE deliveries d SET not_before = w.until, next_attempt_at = w.until
+FROM (
+  SELECT k.id, greatest(now(), s.muted_until, c.muted_until) AS until
+  FROM deliveries k JOIN chats c ON c.id = k.chat JOIN power_events e ON e.seq = k.event_seq
+  LEFT JOIN LATERAL (
+    WITH RECURSIVE above AS (
+      SELECT i.id, i.parent_id, 0 AS steps FROM sites i WHERE i.id = e.site_id
+      UNION ALL
+      SELECT p.id, p.parent_id, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
+    )
+    SELECT f.* FROM above a JOIN subscriptions f ON f.site_id = a.id AND f.chat = k.chat ORDER BY a.steps LIMIT 1
+  ) s ON true
+  WHERE k.state = 'pending' AND k.not_before > now() AND (
+    (k.held = 'quiet' AND (s.quiet_from IS NULL OR s.quiet_to IS NULL OR s.quiet_mode <> 'hold'))
+    OR (k.held = 'mute' AND (coalesce(greatest(s.muted_until, c.muted_until) <= now(), true)
+      OR greatest(s.muted_until, c.muted_until) > k.not_before)))
+) w WHERE w.id = d.id AND w.until <> d.not_before AND d.state = 'pending' AND d.claimed_until IS NULL
+""")
+
+
+class Upkeep:
+    """Looks at the clock every `every_s`; `on_due` hears that something is owed now."""
+
+    def __init__(
+        self, database: Database, on_due: Callable[[], None], zone: ZoneInfo, *, every_s: float = EVERY_S
+    ) -> None:
+        self._database = database
+        self._on_due = on_due
+        self._zone = zone
+        self._every_s = every_s
+
+    async def run(self) -> None:
+        """Until cancelled. Raises `DatabaseUnavailableError`; running again goes on."""
+        while True:
+            if await self.look():
+                self._on_due()
+            await asyncio.sleep(self._every_s)
+
+    async def look(self) -> int:
+        """Do what is due; returns how many deliveries are new or may go out now."""
+        async with self._database.transaction() as session:
+            due = await follow_rules(session)
+            due += await remind(session, self._zone)
+            due += await send_weeks(session, self._zone)
+        return due
+
+
+async def follow_rules(session: AsyncSession) -> int:
+    """Move what is kept back to where the present rules of its chat would have it; returns how many moved."""
+    return _count(await session.execute(_FOLLOW))
+
+
+async def remind(session: AsyncSession, zone: ZoneInfo) -> int:
+    """Owe the reminders that are due; none in a mute or in quiet hours that hold, and without a sound in others."""
+    due: dict[str, list[Any]] = {name: [] for name in ("chats", "sites", "outages", "numbers", "silents")}
+    for row in (await session.execute(_REMINDERS)).mappings():
+        quiet = None
+        if row["quiet_from"] is not None and row["quiet_to"] is not None:
+            quiet = Quiet(row["quiet_from"], row["quiet_to"], row["quiet_mode"] == "hold")
+        silent = quiet is not None and quiet.until(row["now"], zone_of(row["timezone"], zone)) is not None
+        if silent and quiet is not None and quiet.hold:
+            continue
+        for name, value in zip(due, (row["chat"], row["site_id"], row["outage"], row["number"], silent), strict=True):
+            due[name].append(value)
+    return _count(await session.execute(_REMIND, due)) if due["chats"] else 0
+
+
+async def send_weeks(session: AsyncSession, zone: ZoneInfo, now: datetime | None = None) -> int:
+    """Owe each chat that wants it the week that ended on its last Sunday evening; not to those that came later."""
+    count = 0
+    for row in (await session.execute(_ZONES)).all():
+        moment = now or row.now
+        due = last_sunday(moment, zone_of(row.timezone, zone))
+        if moment - due <= WEEK_LATE:
+            day = due.astimezone(zone_of(row.timezone, zone)).date().isoformat()
+            values = {"day": day, "zone": row.timezone, "due": due}
+            count += _count(await session.execute(_WEEK, values))
+    return count
+
+
+def last_sunday(now: datetime, zone: ZoneInfo) -> datetime:
+    """The latest Sunday at `WEEK_AT` of that zone that is not after `now`; UTC."""
+    local = now.astimezone(zone)
+    day = local.date() - timedelta(days=(local.weekday() + 1) % 7)
+    due = datetime.combine(day, WEEK_AT, tzinfo=zone).astimezone(UTC)
+    if due > now:
+        due = datetime.combine(day - timedelta(days=7), WEEK_AT, tzinfo=zone).astimezone(UTC)
+    return due
+
+
+def _count(result: Any) -> int:
+    """How many rows a statement changed."""
+    count: int = result.rowcount
+    return count

@@ -1,0 +1,24 @@
+"""What people read: pure functions from facts to text."""
+
+from services.notifier.views.alerts import ALERT_KINDS, LATE_AFTER, RETRACTED, Alert, alert_text
+from services.notifier.views.reader import HEADLINE_NAME, Escape, Reader, short_name
+from services.notifier.views.status import DATED, STATUS_ROOM, SiteStatus, status_text
+from services.notifier.views.storms import Entry, bundle_text
+
+__all__ = [
+    "ALERT_KINDS",
+    "DATED",
+    "HEADLINE_NAME",
+    "LATE_AFTER",
+    "RETRACTED",
+    "STATUS_ROOM",
+    "Alert",
+    "Entry",
+    "Escape",
+    "Reader",
+    "SiteStatus",
+    "alert_text",
+    "bundle_text",
+    "short_name",
+    "status_text",
+]

@@ -1,0 +1,132 @@
+"""Several alerts in one message: an outage that is over already, lists, areas, what waited for the morning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from services.notifier.views.alerts import LATE_AFTER, Alert, alert_text, headline_of
+from services.notifier.views.reader import HEADLINE_NAME, Reader, short_name
+from svitlo.contracts import EventKind, PowerState
+
+AREA_FROM = 3
+"""Places of one chat that must vanish together to be told as one area."""
+
+NAMES_ROOM = 3000
+"""Characters for the places of a list; what does not fit is counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What is told of one site: its standing alert, and how many outages came and went before that was told.
+
+    `off` is their length together; `ends`: the standing alert is the end of the last of them.
+    """
+
+    alert: Alert
+    parent: str | None = None
+    area: UUID | None = None
+    outages: int = 0
+    off: timedelta = timedelta(0)
+    ends: bool = False
+
+
+def bundle_text(entries: Sequence[Entry], reader: Reader, *, morning: bool = False) -> str:
+    """The text of one message about these sites; `morning`: it waited for the end of the quiet hours."""
+    if len(entries) == 1:
+        return _single(entries[0], reader)
+    area = _area(entries, reader)
+    headline = area or _headline(entries, reader)
+    if morning:
+        headline = reader.words.say("storm-morning") + "\n" + headline
+    newest = max(entry.alert.news_at for entry in entries)
+    if not morning and reader.now - newest > LATE_AFTER:
+        headline = f"{headline} {reader.words.say('alert-late')}"
+    return "\n".join([headline, *_lines(entries, reader)])
+
+
+def _single(entry: Entry, reader: Reader) -> str:
+    if not entry.ends or entry.alert.reconstructed:
+        return alert_text(entry.alert, reader)
+    words, alert = reader.words, entry.alert
+    headline = _was_off(entry, reader)
+    if reader.now - alert.news_at > LATE_AFTER:
+        headline = f"{headline} {words.say('alert-late')}"
+    lines = [headline]
+    if len(alert.place) > HEADLINE_NAME:
+        lines.append(reader.escape(alert.place))
+    start, end = alert.outage_started or alert.occurred_lo, alert.occurred_hi
+    span = words.say("storm-was-off-span", start=reader.time(start), end=reader.time(end))
+    if entry.outages > 1:
+        span = words.say("storm-was-off-times", count=entry.outages, end=reader.time(end))
+    return "\n".join([*lines, span])
+
+
+def _was_off(entry: Entry, reader: Reader) -> str:
+    place = reader.escape(short_name(entry.alert.place))
+    return reader.words.say("storm-was-off", place=place, duration=reader.words.duration(entry.off))
+
+
+def _lines(entries: Sequence[Entry], reader: Reader) -> list[str]:
+    """A line a site, those without power first; the last one counts what found no room."""
+    ordered = sorted(entries, key=lambda entry: _power(entry) is not PowerState.OFF)
+    lines: list[str] = []
+    room = NAMES_ROOM
+    for number, entry in enumerate(ordered):
+        plain = entry.ends and not entry.alert.reconstructed
+        line = _was_off(entry, reader) if plain else headline_of(entry.alert, reader)
+        room -= len(line) + 1
+        if room < 0:
+            return [*lines, reader.words.say("storm-more", count=len(ordered) - number)]
+        lines.append(line)
+    return lines
+
+
+def _headline(entries: Sequence[Entry], reader: Reader) -> str:
+    words = reader.words
+    off = sum(_power(entry) is PowerState.OFF for entry in entries)
+    on = sum(_power(entry) is PowerState.ON for entry in entries)
+    parents = {entry.parent for entry in entries}
+    parent = parents.pop() if len(parents) == 1 else None
+    if off == len(entries):
+        said = words.say("storm-off", count=off)
+    elif on == len(entries):
+        said = words.say("storm-on", count=on)
+    elif off:
+        said = words.say("storm-mixed", off=off, count=len(entries))
+    else:
+        said = words.say("storm-changes", count=len(entries))
+    return f"{said} — {reader.escape(short_name(parent))}" if parent else said
+
+
+def _area(entries: Sequence[Entry], reader: Reader) -> str | None:
+    """The first line of an area's outage: all went at once, and more than these few."""
+    areas = {entry.area for entry in entries}
+    if len(areas) != 1 or areas == {None} or len(entries) < AREA_FROM:
+        return None
+    if any(entry.alert.kind is not EventKind.POWER_LOST for entry in entries):
+        return None
+    total = max(len(entries), *(entry.alert.area_sites for entry in entries))
+    since = reader.time(min(entry.alert.occurred_lo for entry in entries))
+    parents = {entry.parent for entry in entries}
+    parent = parents.pop() if len(parents) == 1 else None
+    if parent:
+        place = reader.escape(short_name(parent))
+        return reader.words.say("storm-area-of", place=place, count=total, time=since)
+    return reader.words.say("storm-area", count=total, time=since)
+
+
+def _power(entry: Entry) -> PowerState:
+    alert = entry.alert
+    match alert.kind:
+        case EventKind.POWER_LOST:
+            return PowerState.OFF
+        case EventKind.STABLE if alert.flapping is not None:
+            return alert.flapping.power
+        case EventKind.UNSTABLE:
+            return PowerState.UNKNOWN
+        case EventKind.OUTAGE_REVISED if not alert.retracted and alert.outage_ended is None:
+            return PowerState.OFF
+    return PowerState.ON

@@ -1,0 +1,1 @@
+"""Pictures: SVG made by pure functions, and PNG of it. The same SVG serves chats and web pages."""

@@ -1,0 +1,247 @@
+"""What several pending alerts become, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.notifier.rules import Held
+from services.notifier.storm import Bundle, Queued, gather
+from services.notifier.texts import words
+from services.notifier.views import Alert, Reader, bundle_text
+from svitlo.contracts import Cause, EventKind
+from tests.notifier.conftest import KYIV
+
+NOW = datetime(2026, 11, 20, 18, 10, tzinfo=UTC)  # 20:10 in Kyiv
+LOST, RESTORED, REVISED = EventKind.POWER_LOST, EventKind.POWER_RESTORED, EventKind.OUTAGE_REVISED
+NAMES = ("Шевченка 12", "Лесі Українки 5", "Франка 7", "Сковороди 1", "Хвильового 3")
+
+
+def outage(number: int) -> UUID:
+    return uuid5(UUID(int=5), str(number))
+
+
+def queued(number: int, site: int, kind: EventKind, of: int = 1, ago_min: float = 1, **known: Any) -> Queued:
+    """Alert `number` of a chat's queue: of a site and of one of its outages."""
+    at = NOW - timedelta(minutes=ago_min)
+    own = {name: known.pop(name) for name in ("parent", "area", "held") if name in known}
+    values: dict[str, Any] = {"cause": Cause.PRESUMED, "place": NAMES[site], "occurred_lo": at, "occurred_hi": at}
+    alert = Alert(kind=kind, detected_at=known.pop("detected_at", at), **{**values, **known})
+    return Queued(id=number, site_id=site, outage_id=outage(10 * site + of), alert=alert, **own)
+
+
+def said(bundle: Bundle, language: str = "uk", now: datetime = NOW, *, morning: bool = False) -> list[str]:
+    reader = Reader(words=words(language), zone=KYIV, now=now, escape=str)
+    return bundle_text(bundle.entries, reader, morning=morning).splitlines()
+
+
+def test_one_alert_stays_as_it_is() -> None:
+    bundle = gather([queued(1, 0, LOST)])
+    assert (bundle.told, bundle.vanished, bundle.site_id, bundle.kind) == ((1,), (), 0, LOST)
+    assert said(bundle) == ["🔌 Шевченка 12 — світла немає з 20:09"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("uk", ["💡 Шевченка 12 — світло є; не було 3 хв", "Не було з 20:05 до 20:08"]),
+        ("en", ["💡 Шевченка 12 — power on; it was off for 3 min", "Off from 20:05 to 20:08"]),
+    ],
+)
+def test_off_and_on_still_queued_are_one_note(language: str, text: list[str]) -> None:
+    on_again = queued(2, 0, RESTORED, ago_min=2, outage_started=NOW - timedelta(minutes=5))
+    bundle = gather([queued(1, 0, LOST, ago_min=5), on_again])
+    assert bundle.told == (1, 2)
+    assert said(bundle, language) == text
+
+
+def test_a_note_that_comes_late_says_so() -> None:
+    bundle = gather([queued(1, 0, LOST, ago_min=55), queued(2, 0, RESTORED, ago_min=50)])
+    assert said(bundle)[0] == "💡 Шевченка 12 — світло є; не було 5 хв (із запізненням)"
+
+
+def test_off_on_and_off_again_ends_with_off() -> None:
+    before = NOW - timedelta(minutes=3)
+    queue = [
+        queued(1, 0, LOST, 1, 5),
+        queued(2, 0, RESTORED, 1, 3),
+        queued(3, 0, LOST, 2, 1, power_since=before),
+    ]
+    bundle = gather(queue)
+    assert bundle.told == (1, 2, 3)
+    assert said(bundle) == ["🔌 Шевченка 12 — світла немає з 20:09", "До того світло було 2 хв"]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(2, "Зникало 2 рази, є з 20:09"), (5, "Зникало 5 разів, є з 20:09"), (21, "Зникало 21 раз, є з 20:09")],
+)
+def test_several_outages_are_counted(count: int, text: str) -> None:
+    queue = []
+    for number in range(count):
+        ago = 2 * (count - number)
+        queue += [queued(2 * number, 0, LOST, number, ago), queued(2 * number + 1, 0, RESTORED, number, ago - 1)]
+    assert said(gather(queue))[1] == text
+
+
+@pytest.mark.parametrize("cause", [Cause.NETWORK, Cause.DEVICE])
+def test_a_loss_taken_back_before_it_was_told_vanishes_with_the_retraction(cause: Cause) -> None:
+    bundle = gather([queued(1, 0, LOST), queued(2, 0, REVISED, cause=cause)])
+    assert (bundle.entries, bundle.told, bundle.vanished, bundle.kind) == ((), (), (1, 2), None)
+
+
+def test_a_loss_told_before_is_taken_back() -> None:
+    queue = [queued(2, 0, RESTORED), queued(3, 0, REVISED, cause=Cause.NETWORK, outage_started=NOW)]
+    bundle = gather(queue)
+    assert (bundle.told, bundle.vanished) == ((3,), (2,))
+    assert said(bundle)[0] == "↩️ Шевченка 12 — світло не зникало"
+
+
+def test_a_refinement_of_what_is_still_queued_needs_no_words() -> None:
+    bundle = gather([queued(1, 0, LOST), queued(2, 0, REVISED)])
+    assert bundle.told == (1, 2)
+    assert said(bundle) == ["🔌 Шевченка 12 — світла немає з 20:09"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        (
+            "uk",
+            [
+                "⚡ Без світла 2 з 3",
+                "🔌 Шевченка 12 — світла немає з 20:09",
+                "🔌 Сковороди 1 — світла немає з 20:09",
+                "💡 Лесі Українки 5 — світло є; не було 2 хв",
+            ],
+        ),
+        (
+            "en",
+            [
+                "⚡ Power off in 2 of 3",
+                "🔌 Шевченка 12 — power off since 20:09",
+                "🔌 Сковороди 1 — power off since 20:09",
+                "💡 Лесі Українки 5 — power on; it was off for 2 min",
+            ],
+        ),
+    ],
+)
+def test_several_places_are_a_list_with_those_without_power_first(language: str, text: list[str]) -> None:
+    queue = [
+        queued(1, 1, LOST, ago_min=3),
+        queued(2, 0, LOST),
+        queued(3, 1, RESTORED, ago_min=1),
+        queued(4, 3, LOST),
+    ]
+    bundle = gather(queue)
+    assert (bundle.told, bundle.site_id) == ((1, 2, 3, 4), None)
+    assert said(bundle, language) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(2, "🔌 Світла немає: 2 місця"), (5, "🔌 Світла немає: 5 місць")])
+def test_a_list_of_losses_says_so_at_once(count: int, text: str) -> None:
+    assert said(gather([queued(site + 1, site, LOST) for site in range(count)]))[0] == text
+
+
+@pytest.mark.parametrize(
+    ("parent", "language", "text"),
+    [
+        ("Оболонь", "uk", "🔌 Оболонь — світла немає з 20:09, місць: 40"),
+        (None, "uk", "🔌 Світла немає одразу в багатьох місцях (40) з 20:09"),
+        ("Оболонь", "en", "🔌 Оболонь — power off since 20:09, places: 40"),
+        (None, "en", "🔌 Power off in many places at once (40) since 20:09"),
+    ],
+)
+def test_many_places_gone_at_once_are_one_area(parent: str | None, language: str, text: str) -> None:
+    area = uuid5(UUID(int=5), "area")
+    queue = [queued(site + 1, site, LOST, parent=parent, area=area, area_sites=40) for site in range(4)]
+    lines = said(gather(queue), language)
+    assert lines[0] == text
+    assert len(lines) == 5
+
+
+@pytest.mark.parametrize(
+    ("others", "text"), [(1, "ще в 1 місці."), (2, "ще у 2 місцях."), (21, "ще в 21 місці."), (11, "ще у 11 місцях.")]
+)
+def test_one_place_of_an_area_says_that_it_is_not_alone(others: int, text: str) -> None:
+    assert said(gather([queued(1, 0, LOST, area_sites=others + 1)]))[1].endswith(text)
+
+
+def test_a_long_list_is_cut_and_counted() -> None:
+    queue = [queued(site, 0, LOST) for site in range(1, 201)]
+    queue = [replace(item, site_id=item.id, outage_id=outage(item.id)) for item in queue]
+    lines = said(gather(queue))
+    assert sum(len(line) + 1 for line in lines) < 3200
+    assert lines[0] == "🔌 Світла немає: 200 місць"
+    assert lines[-1] == f"… і ще {200 - (len(lines) - 2)} місць"
+
+
+def test_the_morning_sums_up_and_is_not_late() -> None:
+    held: dict[str, Any] = {"held": Held.QUIET, "held_until": NOW}
+    queue = [
+        queued(1, 0, LOST, ago_min=300, **held),
+        queued(2, 1, LOST, ago_min=200, **held),
+        queued(3, 0, RESTORED, ago_min=100, **held),
+    ]
+    bundle = gather(queue)
+    assert bundle.held is Held.QUIET
+    assert said(bundle, morning=True) == [
+        "🌙 За тихі години:",
+        "⚡ Без світла 1 з 2",
+        "🔌 Лесі Українки 5 — світла немає з 16:50",
+        "💡 Шевченка 12 — світло є; не було 3 год 20 хв",
+    ]
+
+
+def test_after_a_mute_only_what_stands_otherwise_is_told() -> None:
+    held: dict[str, Any] = {"held": Held.MUTE, "held_until": NOW}
+    queue = [
+        queued(1, 0, LOST, **held),
+        queued(2, 0, RESTORED, **held),
+        queued(3, 1, LOST, **held),
+        queued(4, 2, RESTORED, **held),
+    ]
+    bundle = gather(queue)
+    assert (bundle.told, bundle.vanished) == ((3, 4), (1, 2))
+
+
+def test_a_loss_kept_back_whose_end_was_told_meanwhile_vanishes() -> None:
+    queue = [queued(1, 0, LOST, held=Held.QUIET, outage_ended=NOW)]
+    assert gather(queue).vanished == (1,)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=25))
+def test_the_last_word_on_each_place_is_the_truth(steps: Sequence[tuple[int, bool]]) -> None:
+    """Places flip in any order, some losses never were; what was told before is that all were on."""
+    power = dict.fromkeys(range(5), True)
+    queue: list[Queued] = []
+    for number, (site, retract) in enumerate(steps, 1):
+        if power[site]:
+            queue.append(replace(queued(number, site, LOST, 1, 100 - number), outage_id=outage(1000 + number)))
+        elif retract:
+            latest = queue[_last_index(queue, site)]
+            revised = queued(number, site, REVISED, 1, 100 - number, cause=Cause.NETWORK)
+            queue.append(replace(revised, outage_id=latest.outage_id))
+        else:
+            latest = queue[_last_index(queue, site)]
+            queue.append(replace(queued(number, site, RESTORED, 1, 100 - number), outage_id=latest.outage_id))
+        power[site] = not power[site]
+    bundle = gather(queue)
+    assert sorted((*bundle.told, *bundle.vanished)) == [item.id for item in queue]
+    told = {entry.alert.place: entry.alert.kind for entry in bundle.entries}
+    for site, on in power.items():
+        if not on:
+            assert told[NAMES[site]] is LOST
+        else:
+            assert told.get(NAMES[site]) in (None, RESTORED)
+
+
+def _last_index(queue: Sequence[Queued], site: int) -> int:
+    return max(index for index, item in enumerate(queue) if item.site_id == site)
