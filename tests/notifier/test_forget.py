@@ -49,7 +49,7 @@ async def test_forget_asks_once_then_deletes_all_of_it_and_start_begins_anew(
     home = await world.site("home", "Дім")
     mine, other = await world.chat(1, home), await world.chat(2, home)
     for chat in (mine, other):
-        await world.run("INSERT INTO pins (chat, kind, message_id) VALUES (:chat, 'status', 5)", chat=chat.id)
+        await world.run("INSERT INTO pins (chat, kind, message_id) VALUES (:chat, 'status', 99999)", chat=chat.id)
     await world.run("INSERT INTO people (user_id, role, granted_by) VALUES (1, 'viewer', 'cli'), (2, 'viewer', 'cli')")
     await world.event(home)
     await world.plan()

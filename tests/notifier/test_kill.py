@@ -33,8 +33,8 @@ FIRST_CHAT = 1001
 ON, OFF = "💡", "🔌"
 LAST_TIME = re.compile(r"\d\d:\d\d")
 LINE = re.compile(rf"({ON}|{OFF}) (Дім \d+) — ")
-IN_FLIGHT_S = 3.0
-"""A message that was on its way at a kill came at most so long before it, or after it was read from the wire."""
+IN_FLIGHT_S = Patience().call_s
+"""A message that came so long before a kill may not have been written down yet; a busy machine takes seconds."""
 
 
 @dataclass(frozen=True)
