@@ -130,7 +130,7 @@ class Retries:
     """Exponential retries: 0.5, 1, 2 .. `longest_s` with jitter, for `give_up_s` after the alert was owed."""
 
     first_s: float = 0.5
-    longest_s: float = 300.0
+    longest_s: float = 60.0
     give_up_s: float = 86_400.0
     random: random.Random = field(default_factory=random.Random)
 

@@ -58,10 +58,10 @@ async def test_cut_off_from_telegram_for_an_hour_it_tells_everything_late_and_me
         await until(lambda: planned(world, 11), SLOW_START_S)
         async with away as telegram:
             for chat in follows:
-                await telegram.wait_for(chat, lambda _seen: True, 60)
+                await telegram.wait_for(chat, lambda _seen: True, 120)
             await until(lambda: nothing_waits(world), 30)
             telegram.say(6, "/start s_other")
-            await telegram.wait_for(6, "Other", 60)
+            await telegram.wait_for(6, "Other", 120)
             texts = {chat: telegram.texts(chat) for chat in follows}
     assert [len(said) for said in texts.values()] == [1, 1, 1, 1, 1]
     heads = {chat: said[0].splitlines()[0] for chat, said in texts.items()}

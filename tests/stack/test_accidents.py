@@ -81,7 +81,7 @@ def test_impatient_signals_leave_nothing_running_and_each_process_knows_only_wha
     children = stack.children()
     known = {name: Path(f"/proc/{pid}/environ").read_bytes().decode() for name, pid in children.items()}
     assert not [name for name, environment in known.items() if "hush" in environment]
-    assert [name for name, environment in known.items() if secret in environment] == ["ingest"]
+    assert [name for name, environment in known.items() if secret in environment] == ["ingest", "notifier"]
     assert [name for name, environment in known.items() if "not-a-real-token" in environment] == ["notifier"]
     assert "SVITLO" not in known["mosquitto"]
     assert not [path for path in stack.directory.rglob("*") if path.is_file() and secret_in(path, secret)]
