@@ -27,12 +27,12 @@ SELECT c.id, f.site FROM unnest(CAST(:chats AS bigint[]), CAST(:sites AS int[]))
 JOIN chats c ON c.platform = 'telegram' AND c.chat_id = f.chat
 """)
 
-_ELAPSE = (
-    """UPDATE deliveries SET created_at = created_at - :span, next_attempt_at = next_attempt_at - :span,
+_ELAPSE = {
+    "deliveries": """UPDATE deliveries SET created_at = created_at - :span, next_attempt_at = next_attempt_at - :span,
        claimed_until = claimed_until - :span WHERE state = 'pending'""",
-    "UPDATE chats SET told_at = told_at - :span WHERE told_at IS NOT NULL",
-    "UPDATE notifier_workers SET seen_at = seen_at - :span",
-)
+    "chats": "UPDATE chats SET told_at = told_at - :span WHERE told_at IS NOT NULL",
+    "notifier_workers": "UPDATE notifier_workers SET seen_at = seen_at - :span",
+}
 
 _AT_WORK = text("""
 SELECT count(*) FROM notifier_workers WHERE instance NOT LIKE 'flood %' AND seen_at > now() - interval '5 s'
@@ -130,7 +130,9 @@ async def add_chats(database: Database, follows: dict[int, list[int]]) -> None:
 
 async def elapse(database: Database, seconds: float) -> None:
     """Let time pass for what waits: leases, retries, gatherings, the share of processes that are gone."""
-    async with database.transaction() as session:
-        for statement in _ELAPSE:
-            span = f"make_interval(secs => {seconds:g})"
+    span = f"make_interval(secs => {seconds:g})"
+    for table, statement in _ELAPSE.items():
+        async with database.transaction() as session:
+            # Row by row beside a notifier at work this could be a deadlock: so nobody else writes meanwhile.
+            await session.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
             await session.execute(text(statement.replace(":span", span)))
