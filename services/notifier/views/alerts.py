@@ -73,6 +73,16 @@ def headline_of(alert: Alert, reader: Reader) -> str:
     return _ALERTS[alert.kind](alert, reader)[0]
 
 
+def correction_lines(alert: Alert, reader: Reader) -> list[str]:
+    """A correction beside news of the same place: what was wrong, without the place's name."""
+    words, started = reader.words, reader.time(alert.outage_started or alert.occurred_lo)
+    if alert.cause in RETRACTED:
+        return [f"↩️ {words.say(RETRACTED[alert.cause], time=started)}"]
+    if alert.outage_ended is None:
+        return [words.say("storm-corrected", time=started)]
+    return [words.say("storm-corrected-over", time=started, end=reader.time(alert.outage_ended))]
+
+
 def _lost(alert: Alert, reader: Reader) -> tuple[str, str]:
     words = reader.words
     headline = words.say("alert-lost", place=_place(alert, reader), time=reader.time(alert.occurred_lo))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from services.notifier.views.alerts import LATE_AFTER, Alert, alert_text, headline_of
+from services.notifier.views.alerts import LATE_AFTER, Alert, alert_text, correction_lines, headline_of
 from services.notifier.views.reader import HEADLINE_NAME, Reader, short_name
 from svitlo.contracts import EventKind, PowerState
 
@@ -22,7 +22,8 @@ NAMES_ROOM = 3000
 class Entry:
     """What is told of one site: its standing alert, and how many outages came and went before that was told.
 
-    `off` is their length together; `ends`: the standing alert is the end of the last of them.
+    `off` is their length together; `ends`: the standing alert is the end of the last of them. `corrections` are of
+    outages told before, oldest first.
     """
 
     alert: Alert
@@ -31,6 +32,7 @@ class Entry:
     outages: int = 0
     off: timedelta = timedelta(0)
     ends: bool = False
+    corrections: tuple[Alert, ...] = ()
 
 
 def bundle_text(entries: Sequence[Entry], reader: Reader, *, morning: bool = False) -> str:
@@ -41,13 +43,19 @@ def bundle_text(entries: Sequence[Entry], reader: Reader, *, morning: bool = Fal
     headline = area or _headline(entries, reader)
     if morning:
         headline = reader.words.say("storm-morning") + "\n" + headline
-    newest = max(entry.alert.news_at for entry in entries)
-    if not morning and reader.now - newest > LATE_AFTER:
-        headline = f"{headline} {reader.words.say('alert-late')}"
-    return "\n".join([headline, *_lines(entries, reader)])
+    late = {id(entry) for entry in entries if reader.now - entry.alert.news_at > LATE_AFTER}
+    if len(late) == len(entries):
+        late.clear()
+        if not morning:
+            headline = f"{headline} {reader.words.say('alert-late')}"
+    return "\n".join([headline, *_lines(entries, reader, late)])
 
 
 def _single(entry: Entry, reader: Reader) -> str:
+    return "\n".join([_standing(entry, reader), *_earlier(entry, reader), *_corrections(entry, reader)])
+
+
+def _standing(entry: Entry, reader: Reader) -> str:
     if not entry.ends or entry.alert.reconstructed:
         return alert_text(entry.alert, reader)
     words, alert = reader.words, entry.alert
@@ -64,23 +72,41 @@ def _single(entry: Entry, reader: Reader) -> str:
     return "\n".join([*lines, span])
 
 
+def _earlier(entry: Entry, reader: Reader) -> list[str]:
+    """The outages that were over before what stands now; flapping counts its own."""
+    if not entry.outages or entry.ends or entry.alert.flapping is not None:
+        return []
+    duration = reader.words.duration(entry.off)
+    return [reader.words.say("storm-earlier", count=entry.outages, duration=duration)]
+
+
+def _corrections(entry: Entry, reader: Reader) -> list[str]:
+    return [line for alert in entry.corrections for line in correction_lines(alert, reader)]
+
+
 def _was_off(entry: Entry, reader: Reader) -> str:
     place = reader.escape(short_name(entry.alert.place))
     return reader.words.say("storm-was-off", place=place, duration=reader.words.duration(entry.off))
 
 
-def _lines(entries: Sequence[Entry], reader: Reader) -> list[str]:
-    """A line a site, those without power first; the last one counts what found no room."""
+def _lines(entries: Sequence[Entry], reader: Reader, late: Collection[int]) -> list[str]:
+    """The lines of each site, those without power first; the last one counts what found no room.
+
+    `late`: the `id()` of entries that came late beside others that did not.
+    """
     ordered = sorted(entries, key=lambda entry: _power(entry) is not PowerState.OFF)
     lines: list[str] = []
     room = NAMES_ROOM
     for number, entry in enumerate(ordered):
         plain = entry.ends and not entry.alert.reconstructed
         line = _was_off(entry, reader) if plain else headline_of(entry.alert, reader)
-        room -= len(line) + 1
+        if id(entry) in late:
+            line = f"{line} {reader.words.say('alert-late')}"
+        more = [line, *(f"   {told}" for told in (*_earlier(entry, reader), *_corrections(entry, reader)))]
+        room -= sum(len(line) + 1 for line in more)
         if room < 0:
             return [*lines, reader.words.say("storm-more", count=len(ordered) - number)]
-        lines.append(line)
+        lines += more
     return lines
 
 
