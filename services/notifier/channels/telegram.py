@@ -82,7 +82,8 @@ def translate(error: AiogramError | TimeoutError, token: str) -> ChannelError:
             # Telegram says "not found" of a method's address whose token it does not know.
             return ChannelClosedError(f"Telegram does not accept SVITLO_TELEGRAM_TOKEN: {text}")
         case TelegramBadRequest():
-            gone = any(words in text.lower() for words in _GONE)
+            # "Not enough rights to send photos": words are still welcome.
+            gone = not words_only(error) and any(words in text.lower() for words in _GONE)
             return ChatGoneError(text) if gone else MessageRefusedError(text)
         case TimeoutError():
             return TryLaterError("Telegram did not answer in time")

@@ -77,6 +77,7 @@ weekly-is-on = I send the week every Sunday at 19:00. To stop it: /weekly off, t
 weekly-is-off = I do not send the week on Sundays. Turn it on: /weekly on, to pin it here and have it redrawn every hour: /weekly pin
 weekly-pinned = 📌 I will pin the week here and redraw it every hour. To unpin it: /weekly unpin
 weekly-unpinned = There will be no pinned week here any more.
+weekly-no-pictures = 📅 I cannot pin the week here: members may not send photos, and neither may I. Let me (or everybody) send photos, then ask again: /weekly pin
 weekly-pin-one = The week can be pinned where exactly one place is followed.
 command-history = The last outages
 command-stats = How long the power was off
