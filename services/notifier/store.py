@@ -1,10 +1,11 @@
 """SQL of what is owed: claims, and what became of each.
 
-Every function works inside the caller's transaction; the database's clock decides.
+Functions that take a session work inside the caller's transaction; the database's clock decides.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from services.notifier.rules import Held
 from services.notifier.storm import Bundle, Queued, gather
 from services.notifier.views import Alert
 from svitlo.contracts import Cause, EventKind, Flapping
+from svitlo.db.session import Database
+from svitlo.errors import DatabaseUnavailableError
 
 EVENT = "event"
 GATHER_S = 20.0
@@ -122,6 +125,12 @@ UPDATE deliveries SET next_attempt_at = now() + make_interval(secs => CAST(:dela
   claimed_until = NULL, error = :error WHERE id = :id AND state = 'pending'
 """)
 
+_HURRY = text("""
+UPDATE deliveries d SET next_attempt_at = now() FROM chats c
+WHERE c.id = d.chat AND c.platform = :platform AND d.state = 'pending' AND d.claimed_until IS NULL
+  AND d.attempts > 0 AND d.next_attempt_at > now() AND (d.not_before IS NULL OR d.not_before <= now())
+""")
+
 _FAIL = text("""
 UPDATE deliveries SET state = 'failed', claimed_until = NULL, error = :error WHERE id = :id AND state = 'pending'
 """)
@@ -215,6 +224,13 @@ async def drop(session: AsyncSession, delivery: Claimed, reason: str) -> None:
 async def retry(session: AsyncSession, delivery: int, delay_s: float, error: str) -> None:
     """Give the delivery back, due again in `delay_s`."""
     await session.execute(_RETRY, {"id": delivery, "delay_s": delay_s, "error": error[:300]})
+
+
+async def hurry(database: Database, platform: str) -> None:
+    """The platform answers again: what waits to be retried is due now, not a minute later."""
+    with contextlib.suppress(DatabaseUnavailableError):
+        async with database.transaction() as session:
+            await session.execute(_HURRY, {"platform": platform})
 
 
 async def fail(session: AsyncSession, delivery: int, error: str) -> None:

@@ -206,6 +206,26 @@ async def test_with_the_database_away_the_bot_says_so(telegram: FakeTelegram) ->
         await telegram.wait_for(1, "Try again in a minute")
 
 
+async def test_when_telegram_answers_again_what_waits_for_another_attempt_is_due(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    house = await world.site("house")
+    await world.chat(1, house)
+    await world.event(house)
+    await world.plan()
+    await world.run("UPDATE deliveries SET attempts = 12, next_attempt_at = now() + interval '60 s'")
+    telegram.say(2, "/help")
+    await telegram.wait_for(2, "/places")
+    telegram.fail(502, "Bad Gateway", times=2, method="getUpdates")
+
+    async def due() -> bool:
+        return bool(await world.rows("SELECT 1 FROM deliveries WHERE next_attempt_at <= now()"))
+
+    assert not await due()
+    telegram.say(2, "/help")  # ends the poll under way; the next two fail
+    await until(due, 20)
+
+
 async def test_with_a_wrong_token_the_poller_says_it_once_and_tries_again(
     world: World, telegram: FakeTelegram, caplog: pytest.LogCaptureFixture
 ) -> None:
