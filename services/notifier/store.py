@@ -259,6 +259,7 @@ def _queued(row: dict[str, Any]) -> Queued:
     row["kind"], row["cause"] = EventKind(row["kind"]), Cause(row["cause"])
     row["flapping"] = msgspec.json.decode(row["flapping"], type=Flapping) if row["flapping"] else None
     held = Held(row["held"]) if row["held"] else None
+    row["above"] = row["parent"]
     alert = Alert(**{name: row[name] for name in Alert.__dataclass_fields__})
     own = {name: row[name] for name in ("id", "site_id", "outage_id", "parent", "area")}
     return Queued(**own, held=held, alert=alert)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.notifier.views.reader import HEADLINE_NAME, Reader, short_name
+from services.notifier.views.reader import HEADLINE_NAME, Reader, full_name, short_name, title
 from svitlo.contracts import Cause, EventKind, Flapping, PowerState
 
 LATE_AFTER = timedelta(minutes=2)
@@ -18,7 +18,7 @@ RETRACTED = {Cause.NETWORK: "alert-retracted-network", Cause.DEVICE: "alert-retr
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """An event and what is known around it; times are UTC.
+    """An event and what is known around it; times are UTC. `above` is the name of the place it belongs to.
 
     `area_sites`: so many places vanished together with this one. `held_until`: it was kept back by the chat's own
     rules, and is not late for that.
@@ -37,6 +37,7 @@ class Alert:
     flapping: Flapping | None = None
     area_sites: int = 0
     held_until: datetime | None = None
+    above: str | None = None
 
     @property
     def news_at(self) -> datetime:
@@ -54,8 +55,13 @@ def alert_text(alert: Alert, reader: Reader) -> str:
     headline, detail = _ALERTS[alert.kind](alert, reader)
     if reader.now - alert.news_at > LATE_AFTER:
         headline = f"{headline} {reader.words.say('alert-late')}"
-    full_name = reader.escape(alert.place) if len(alert.place) > HEADLINE_NAME else ""
-    return "\n".join(line for line in (headline, full_name, detail) if line)
+    return "\n".join(line for line in (headline, second_line(alert, reader), detail) if line)
+
+
+def second_line(alert: Alert, reader: Reader) -> str:
+    """The whole name where the first line had to cut it; else nothing."""
+    whole = full_name(alert.place, alert.above)
+    return reader.escape(whole) if len(whole) > HEADLINE_NAME else ""
 
 
 def reminder_text(place: str, started: datetime, reader: Reader) -> str:
@@ -151,7 +157,7 @@ def _stable(alert: Alert, reader: Reader) -> tuple[str, str]:
 
 
 def _place(alert: Alert, reader: Reader) -> str:
-    return reader.escape(short_name(alert.place))
+    return reader.escape(title(alert.place, alert.above))
 
 
 _ALERTS: dict[EventKind, Callable[[Alert, Reader], tuple[str, str]]] = {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from services.notifier.views.alerts import LATE_AFTER, Alert, alert_text, correction_lines, headline_of
-from services.notifier.views.reader import HEADLINE_NAME, Reader, short_name
+from services.notifier.views.alerts import LATE_AFTER, Alert, alert_text, correction_lines, headline_of, second_line
+from services.notifier.views.reader import Reader, short_name, title
 from svitlo.contracts import EventKind, PowerState
 
 AREA_FROM = 3
@@ -39,6 +39,9 @@ def bundle_text(entries: Sequence[Entry], reader: Reader, *, morning: bool = Fal
     """The text of one message about these sites; `morning`: it waited for the end of the quiet hours."""
     if len(entries) == 1:
         return _single(entries[0], reader)
+    if len({entry.parent for entry in entries}) == 1:
+        # The first line names the place above all of them.
+        entries = [replace(entry, alert=replace(entry.alert, above=None)) for entry in entries]
     area = _area(entries, reader)
     headline = area or _headline(entries, reader)
     if morning:
@@ -63,8 +66,8 @@ def _standing(entry: Entry, reader: Reader) -> str:
     if reader.now - alert.news_at > LATE_AFTER:
         headline = f"{headline} {words.say('alert-late')}"
     lines = [headline]
-    if len(alert.place) > HEADLINE_NAME:
-        lines.append(reader.escape(alert.place))
+    if whole := second_line(alert, reader):
+        lines.append(whole)
     start, end = alert.outage_started or alert.occurred_lo, alert.occurred_hi
     span = words.say("storm-was-off-span", start=reader.time(start), end=reader.time(end))
     if entry.outages > 1:
@@ -85,7 +88,7 @@ def _corrections(entry: Entry, reader: Reader) -> list[str]:
 
 
 def _was_off(entry: Entry, reader: Reader) -> str:
-    place = reader.escape(short_name(entry.alert.place))
+    place = reader.escape(title(entry.alert.place, entry.alert.above))
     return reader.words.say("storm-was-off", place=place, duration=reader.words.duration(entry.off))
 
 
@@ -128,7 +131,7 @@ def _headline(entries: Sequence[Entry], reader: Reader) -> str:
 
 
 def _area(entries: Sequence[Entry], reader: Reader) -> str | None:
-    """The first line of an area's outage: all went at once, and more than these few."""
+    """What stands above the places of an area's outage: all went at once, and more than these few."""
     areas = {entry.area for entry in entries}
     if len(areas) != 1 or areas == {None} or len(entries) < AREA_FROM:
         return None
@@ -139,8 +142,10 @@ def _area(entries: Sequence[Entry], reader: Reader) -> str | None:
     parents = {entry.parent for entry in entries}
     parent = parents.pop() if len(parents) == 1 else None
     if parent:
-        place = reader.escape(short_name(parent))
-        return reader.words.say("storm-area-of", place=place, count=total, time=since)
+        # The area may be larger than this place.
+        place, own = reader.escape(short_name(parent)), len(entries)
+        said = reader.words.say("storm-area-of", place=place, count=own, time=since)
+        return f"{said}\n{reader.words.say('alert-lost-area', count=total - own)}" if total > own else said
     return reader.words.say("storm-area", count=total, time=since)
 
 
