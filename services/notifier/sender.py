@@ -226,14 +226,14 @@ class Sender:
                 message_id = await self._channel.send(delivery.address, said, kind)
         except TimeoutError:
             self._unanswered += 1
-            return self._later(delivery, f"no answer within {self._patience.call_s:g} s")
+            return self._later(delivery, f"no answer within {self._patience.call_s:g} s", maybe_told=True)
         except FloodError as error:
             log.warning("%s; nothing is sent until then", error)
             self._pace.flood(time.monotonic(), error.retry_after_s)
             return self._flooded(delivery, error)
         except TryLaterError as error:
             self._unanswered += 1
-            return self._later(delivery, str(error))
+            return self._later(delivery, str(error), maybe_told=error.maybe_told)
         except ChannelClosedError as error:
             self._say_closed(str(error))
             self._pace.flood(time.monotonic(), self._patience.closed_s)
@@ -275,13 +275,15 @@ class Sender:
 
         return outcome
 
-    def _later(self, delivery: Claimed, reason: str, delay_s: float | None = None) -> Outcome:
+    def _later(
+        self, delivery: Claimed, reason: str, delay_s: float | None = None, *, maybe_told: bool = False
+    ) -> Outcome:
         retries = self._patience.retries
         delay = retries.delay(delivery.attempts) if delay_s is None else delay_s
         if delivery.age_s + delay > retries.give_up_s:
             log.error("delivery %d is given up: %s", delivery.id, reason)
             return partial(store.fail, delivery=delivery.id, error=reason)
-        return partial(store.retry, delivery=delivery.id, delay_s=delay, error=reason)
+        return partial(store.retry, delivery=delivery.id, delay_s=delay, error=reason, maybe_told=maybe_told)
 
     def _say_closed(self, reason: str) -> None:
         if reason != self._closed_said:

@@ -55,7 +55,8 @@ WITH due AS (
   FOR UPDATE OF d SKIP LOCKED
 ), claimed AS (
   UPDATE deliveries d
-  SET claimed_until = now() + make_interval(secs => CAST(:lease_s AS float8)), attempts = d.attempts + 1
+  SET claimed_until = now() + make_interval(secs => CAST(:lease_s AS float8)), attempts = d.attempts + 1,
+    maybe_told = d.maybe_told OR d.claimed_until IS NOT NULL -- by one who died over it
   FROM due WHERE d.id = due.id
   RETURNING d.id, d.kind, d.chat, d.attempts, d.silent, CAST(d.payload AS text) AS payload,
     greatest(d.created_at, d.not_before) AS owed_at
@@ -66,8 +67,9 @@ FROM claimed q JOIN chats c ON c.id = q.chat ORDER BY q.id
 """)  # noqa: S608
 
 _QUEUES = text("""
-SELECT d.chat, d.id, d.silent, d.held, e.site_id, e.outage_id, p.name AS parent, e.kind, e.cause, s.name AS place,
-  e.occurred_lo, e.occurred_hi, e.detected_at, CASE WHEN d.held IS NOT NULL THEN d.not_before END AS held_until,
+SELECT d.chat, d.id, d.silent, d.held, d.maybe_told, e.site_id, e.outage_id, p.name AS parent, e.kind, e.cause,
+  s.name AS place, e.occurred_lo, e.occurred_hi, e.detected_at,
+  CASE WHEN d.held IS NOT NULL THEN d.not_before END AS held_until,
   coalesce(o.started_lo, (SELECT l.occurred_lo FROM power_events l
     WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost' ORDER BY l.seq DESC LIMIT 1)) AS outage_started,
   o.ended_hi AS outage_ended,
@@ -122,7 +124,7 @@ WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'pending'
 
 _RETRY = text("""
 UPDATE deliveries SET next_attempt_at = now() + make_interval(secs => CAST(:delay_s AS float8)),
-  claimed_until = NULL, error = :error WHERE id = :id AND state = 'pending'
+  claimed_until = NULL, error = :error, maybe_told = maybe_told OR :maybe_told WHERE id = :id AND state = 'pending'
 """)
 
 _HURRY = text("""
@@ -221,9 +223,10 @@ async def drop(session: AsyncSession, delivery: Claimed, reason: str) -> None:
     await _vanish(session, delivery.bundle.vanished if delivery.bundle else (delivery.id,), reason)
 
 
-async def retry(session: AsyncSession, delivery: int, delay_s: float, error: str) -> None:
-    """Give the delivery back, due again in `delay_s`."""
-    await session.execute(_RETRY, {"id": delivery, "delay_s": delay_s, "error": error[:300]})
+async def retry(session: AsyncSession, delivery: int, delay_s: float, error: str, *, maybe_told: bool = False) -> None:
+    """Give the delivery back, due again in `delay_s`; `maybe_told`: it may have arrived all the same."""
+    values = {"id": delivery, "delay_s": delay_s, "error": error[:300], "maybe_told": maybe_told}
+    await session.execute(_RETRY, values)
 
 
 async def hurry(database: Database, platform: str) -> None:
@@ -261,7 +264,7 @@ def _queued(row: dict[str, Any]) -> Queued:
     held = Held(row["held"]) if row["held"] else None
     row["above"] = row["parent"]
     alert = Alert(**{name: row[name] for name in Alert.__dataclass_fields__})
-    own = {name: row[name] for name in ("id", "site_id", "outage_id", "parent", "area")}
+    own = {name: row[name] for name in ("id", "site_id", "outage_id", "parent", "area", "maybe_told")}
     return Queued(**own, held=held, alert=alert)
 
 

@@ -20,6 +20,7 @@ class Queued:
     """A pending alert of a chat, oldest first in its queue: the delivery's key, its site and outage, and its words.
 
     `parent` is the name of the place the site belongs to; `area` names the happening in which many boards vanished.
+    `maybe_told`: it may have arrived although nobody answered.
     """
 
     id: int
@@ -29,6 +30,7 @@ class Queued:
     parent: str | None = None
     area: UUID | None = None
     held: Held | None = None
+    maybe_told: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ def gather(queue: Sequence[Queued]) -> Bundle:
 
 
 def _retracted_out(items: list[Queued]) -> list[Queued]:
-    """Without outages that never were. Of those told before, the retraction stays."""
+    """Without outages that never were. Of those that were told before, or may have been, the retraction stays."""
     never = {item.outage_id for item in items if item.alert.kind is _REVISED and item.alert.cause in RETRACTED}
-    unsaid = {item.outage_id for item in items if item.alert.kind is _LOST} & never
+    unsaid = {item.outage_id for item in items if item.alert.kind is _LOST and not item.maybe_told} & never
     return [
         item
         for item in items

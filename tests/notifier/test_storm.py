@@ -216,7 +216,11 @@ def test_a_list_of_losses_says_so_at_once(count: int, text: str) -> None:
     [
         ("Оболонь", "uk", "🔌 Оболонь — світла немає з 20:09, місць: 4\nВодночас світло зникло ще у 36 місцях."),
         (None, "uk", "🔌 Світла немає одразу в багатьох місцях (40) з 20:09"),
-        ("Оболонь", "en", "🔌 Оболонь — power off since 20:09, places: 4\n36 other places lost power at the same time."),
+        (
+            "Оболонь",
+            "en",
+            "🔌 Оболонь — power off since 20:09, places: 4\n36 other places lost power at the same time.",
+        ),
         (None, "en", "🔌 Power off in many places at once (40) since 20:09"),
     ],
 )
