@@ -19,7 +19,7 @@ from svitlo.db.session import Database
 from svitlo.ids import uuid7
 from tests.notifier.conftest import World, notifying, until
 from tests.notifier.conversation import followed, talking
-from tests.support.telegram import BOT_NAME, FakeTelegram
+from tests.support.telegram import BOT_NAME, STRICT, FakeTelegram
 
 
 @pytest.fixture
@@ -292,3 +292,21 @@ async def test_a_groups_own_flood_wait_does_not_silence_the_alerts_of_others() -
         with pytest.raises(TelegramRetryAfter):
             await answers(refuses, None, method)  # type: ignore[arg-type]
         assert (pace.flooded(time.monotonic()) > 0) is flooded
+
+
+async def test_what_is_answered_is_cut_as_telegram_counts(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    """An emoji is two units, and a status of them more than a message takes."""
+    sites = [await world.site(f"s{number}", "🏠" * 100 + str(number)) for number in range(40)]
+    await world.chat(1, *sites)
+    telegram.say(1, "/status")
+    seen = await telegram.wait_for(1, "🏠")
+    assert 4000 < len(seen.text.encode("utf-16-le")) // 2 <= 4096
+    assert seen.text.endswith("…")
+
+
+async def test_a_hundred_who_ask_at_once_are_answered_within_telegrams_rate(world: World) -> None:
+    async with FakeTelegram(**STRICT) as telegram, talking(world.database, telegram):
+        for chat in range(1, 101):
+            telegram.say(chat, "/help")
+        await telegram.wait_until(lambda: len(telegram.calls_to("sendMessage")) >= 100, 30)
+        assert {call.status for call in telegram.calls_to("sendMessage")} == {200}
