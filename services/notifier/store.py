@@ -75,6 +75,10 @@ SELECT d.chat, d.id, d.silent, d.held, d.maybe_told, e.site_id, e.outage_id, p.n
   o.ended_hi AS outage_ended,
   (SELECT max(b.ended_hi) FROM outages b WHERE b.site_id = e.site_id AND b.id <> e.outage_id
     AND NOT b.momentary AND b.retracted_at IS NULL AND b.ended_hi <= e.occurred_lo) AS power_since,
+  CASE WHEN e.kind = 'outage_revised' THEN (SELECT CASE WHEN n.kind = 'power_lost' THEN n.occurred_lo END
+    FROM power_events n LEFT JOIN outages w ON w.id = n.outage_id
+    WHERE n.site_id = e.site_id AND n.outage_id <> e.outage_id AND n.kind IN ('power_lost', 'power_restored')
+      AND w.retracted_at IS NULL ORDER BY n.seq DESC LIMIT 1) END AS off_since,
   coalesce(CAST(e.details->>'reconstructed' AS boolean), false) AS reconstructed,
   CAST(e.details->'flapping' AS text) AS flapping,
   CAST(e.details->'area'->>'id' AS uuid) AS area, coalesce(CAST(e.details->'area'->>'sites' AS int), 0) AS area_sites

@@ -1,8 +1,10 @@
-"""A refinement that waits together with the alert it refines: the message must tell the times as they are known now."""
+"""Corrections beside alerts: the times as they are known now, and never as if it were on when it is off."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +13,7 @@ from svitlo.db import log
 from svitlo.ids import uuid7
 from svitlo.registry import SiteRow
 from tests.notifier.conftest import KYIV, World, notifying
-from tests.notifier.test_planning import EAGER
+from tests.notifier.test_planning import ALWAYS_QUIET, EAGER, pass_time, rule
 from tests.support.telegram import FakeTelegram
 
 LOST, RESTORED, REVISED = EventKind.POWER_LOST, EventKind.POWER_RESTORED, EventKind.OUTAGE_REVISED
@@ -84,3 +86,47 @@ async def test_a_return_whose_time_was_refined_while_it_waited_tells_the_refined
         seen = await telegram.wait_for(1, "House")
     assert clock(real) in "\n".join(telegram.texts(1))
     assert "40 хв" in seen.text
+
+
+async def test_the_morning_does_not_say_that_all_is_well_when_it_is_off(world: World, telegram: FakeTelegram) -> None:
+    house = await world.site("house")
+    await world.chat(1, house)
+    async with notifying(world, telegram, rates=EAGER):
+        await world.event(house, LOST)
+        await telegram.wait_for(1, "світла немає")
+        await world.event(house, RESTORED)
+        await telegram.wait_for(1, "світло є")
+        yesterdays = world.outages["house"]
+        await rule(world, 1, **ALWAYS_QUIET)
+        await world.event(house, LOST)
+        world.outages["house"] = yesterdays
+        await world.event(house, REVISED, cause=Cause.NETWORK, change=Change.RETRACTED)
+        await asyncio.sleep(0.8)
+        await pass_time(world)
+        await telegram.wait_until(lambda: len(telegram.messages(1)) == 3, 5)
+    first, *rest = telegram.texts(1)[-1].splitlines()
+    assert "світла немає" in first
+    assert "скасовано" in rest[-1]
+
+
+async def test_a_correction_told_while_it_is_off_again_does_not_read_as_if_it_were_on(
+    world: World, telegram: FakeTelegram
+) -> None:
+    """Each alone in its message: the last word of the chat is 'power was on after all' while the house is dark."""
+    house = await world.site("house")
+    await world.chat(1, house)
+    async with notifying(world, telegram, rates=EAGER):
+        for number, kind in enumerate((LOST, RESTORED), 1):
+            await world.event(house, kind)
+            await telegram.wait_until(partial(told, telegram, number))
+        older = world.outages["house"]
+        await world.event(house, LOST)
+        await telegram.wait_until(lambda: len(telegram.messages(1)) == 3)
+        world.outages["house"] = older
+        await world.event(house, REVISED, cause=Cause.NETWORK, change=Change.RETRACTED)
+        await telegram.wait_until(lambda: len(telegram.messages(1)) == 4)
+    assert telegram.texts(1)[-1].splitlines()[-1].startswith("🔌 Зараз світла знову немає, з ")
+
+
+def told(telegram: FakeTelegram, count: int) -> bool:
+    return len(telegram.messages(1)) == count

@@ -20,6 +20,8 @@ RETRACTED = {Cause.NETWORK: "alert-retracted-network", Cause.DEVICE: "alert-retr
 class Alert:
     """An event and what is known around it; times are UTC. `above` is the name of the place it belongs to.
 
+    Of a correction, `off_since`: the power is off now, in another outage than the corrected one.
+
     `area_sites`: so many places vanished together with this one. `held_until`: it was kept back by the chat's own
     rules, and is not late for that.
     """
@@ -38,6 +40,7 @@ class Alert:
     area_sites: int = 0
     held_until: datetime | None = None
     above: str | None = None
+    off_since: datetime | None = None
 
     @property
     def news_at(self) -> datetime:
@@ -121,13 +124,16 @@ def _restored(alert: Alert, reader: Reader) -> tuple[str, str]:
 def _revised(alert: Alert, reader: Reader) -> tuple[str, str]:
     words, place = reader.words, _place(alert, reader)
     started = alert.outage_started or alert.occurred_lo
+    # Whoever reads no further must not think that it is on.
+    now = f"\n{words.say('alert-off-now', time=reader.time(alert.off_since))}" if alert.off_since else ""
     if alert.cause in RETRACTED:
-        return words.say("alert-retracted", place=place), words.say(RETRACTED[alert.cause], time=reader.time(started))
+        detail = words.say(RETRACTED[alert.cause], time=reader.time(started))
+        return words.say("alert-retracted", place=place), detail + now
     if alert.outage_ended is None:
         return words.say("alert-refined", place=place, time=reader.time(started)), ""
     return (
         words.say("alert-refined-over", place=place, time=reader.time(started), end=reader.time(alert.outage_ended)),
-        words.say("alert-refined-after", duration=words.duration(alert.outage_ended - started)),
+        words.say("alert-refined-after", duration=words.duration(alert.outage_ended - started)) + now,
     )
 
 
