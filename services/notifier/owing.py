@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.chats import CONSOLE
+from services.notifier.reach import followers
 from services.notifier.rules import Facts, Quiet, Rule, decide
 from services.notifier.views import RETRACTED
 from svitlo.contracts import Cause, EventKind
@@ -40,30 +41,18 @@ WHERE n.seq = ANY(CAST(:news AS bigint[])) AND d.event_seq = l.seq
 
 # Chats with the same rules are one row. A correction goes to those only who were or will be told something of its
 # outage: all news of one outage has the same readers.
-# Whoever follows a place follows what stands below it: by the rules of the nearest place followed. A private place
-# under a public one is told to those only who were let in, there or above.
-_READERS = text("""
+_READERS = text(f"""
 WITH RECURSIVE news AS (
   SELECT e.seq, e.kind, e.cause, e.site_id, e.outage_id, e.occurred_lo, e.occurred_hi,
     coalesce(o.started_lo, (SELECT min(l.occurred_lo) FROM power_events l
       WHERE l.outage_id = e.outage_id AND l.kind = :lost), e.occurred_lo) AS started
   FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id
   WHERE e.seq = ANY(CAST(:news AS bigint[]))
-), above AS (
-  SELECT n.seq, n.site_id, i.parent_id, i.public AS open, i.public, 0 AS steps
-  FROM news n JOIN sites i ON i.id = n.site_id
+), {followers("news", "seq")}, readers AS (
+  SELECT seq, chat, timezone, kinds, min_minutes, quiet_from, quiet_to, quiet_mode, muted_until FROM followers
   UNION ALL
-  SELECT a.seq, p.id, p.parent_id, a.open, p.public, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
-), followers AS (
-  SELECT DISTINCT ON (a.seq, s.chat) a.seq, s.chat, c.timezone, s.kinds, s.min_minutes, s.quiet_from, s.quiet_to,
-    s.quiet_mode, greatest(s.muted_until, c.muted_until) AS muted_until
-  FROM above a JOIN subscriptions s ON s.site_id = a.site_id JOIN chats c ON c.id = s.chat AND c.active
-  WHERE a.steps = 0 OR a.open OR NOT a.public
-  ORDER BY a.seq, s.chat, a.steps
-), readers AS (
-  SELECT * FROM followers
-  UNION ALL
-  SELECT n.seq, c.id, c.timezone, CAST('{lost,restored,revised,unstable}' AS varchar[]), 0, NULL, NULL, 'silent', NULL
+  SELECT n.seq, c.id, c.timezone, CAST(ARRAY['lost', 'restored', 'revised', 'unstable'] AS varchar[]), 0, NULL, NULL,
+    'silent', NULL
   FROM news n JOIN chats c ON c.platform = :console AND c.active
 )
 SELECT g.*, n.kind, n.cause, n.started, n.occurred_hi, now() AS now
@@ -76,7 +65,7 @@ FROM (
     array_agg(r.chat) AS chats
   FROM readers r JOIN news n ON n.seq = r.seq GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 ) g JOIN news n ON n.seq = g.seq
-""")
+""")  # noqa: S608 - the only things put in are names of this package's
 
 _OWE = text("""
 INSERT INTO deliveries (event_seq, chat, silent, not_before, held, next_attempt_at, state, attempts)

@@ -58,16 +58,6 @@ def alert_text(alert: Alert, reader: Reader) -> str:
     return "\n".join(line for line in (headline, full_name, detail) if line)
 
 
-def reminder_text(place: str, started: datetime, reader: Reader) -> str:
-    """A place is still without power."""
-    words = reader.words
-    headline = words.say("alert-reminder", place=reader.escape(short_name(place)))
-    full_name = reader.escape(place) if len(place) > HEADLINE_NAME else ""
-    span = words.duration(reader.now - started)
-    detail = words.say("alert-reminder-since", time=reader.time(started), duration=span)
-    return "\n".join(line for line in (headline, full_name, detail) if line)
-
-
 def headline_of(alert: Alert, reader: Reader) -> str:
     """The first line of an alert alone, for lists."""
     return _ALERTS[alert.kind](alert, reader)[0]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.notifier.views.alerts import LATE_AFTER, Alert, alert_text, headline_of
@@ -45,6 +45,44 @@ def bundle_text(entries: Sequence[Entry], reader: Reader, *, morning: bool = Fal
     if not morning and reader.now - newest > LATE_AFTER:
         headline = f"{headline} {reader.words.say('alert-late')}"
     return "\n".join([headline, *_lines(entries, reader)])
+
+
+@dataclass(frozen=True)
+class StillOff:
+    """A place without power, since when (UTC), and what it belongs to."""
+
+    place: str
+    started: datetime
+    parent: str | None = None
+
+
+def reminders_text(places: Sequence[StillOff], reader: Reader) -> str:
+    """Places are still without power; those that are for longest stand first."""
+    words = reader.words
+    if len(places) == 1:
+        return _still_off(places[0], reader)
+    said = words.say("alert-reminders", count=len(places))
+    parent = _common(place.parent for place in places)
+    lines = [f"{said} — {reader.escape(short_name(parent))}" if parent else said]
+    room = NAMES_ROOM
+    for number, off in enumerate(sorted(places, key=lambda place: place.started)):
+        place, duration = reader.escape(short_name(off.place)), words.duration(reader.now - off.started)
+        line = words.say("alert-reminders-place", place=place, time=reader.time(off.started), duration=duration)
+        room -= len(line) + 1
+        if room < 0:
+            lines.append(words.say("storm-more", count=len(places) - number))
+            break
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _still_off(off: StillOff, reader: Reader) -> str:
+    words = reader.words
+    headline = words.say("alert-reminder", place=reader.escape(short_name(off.place)))
+    full_name = reader.escape(off.place) if len(off.place) > HEADLINE_NAME else ""
+    span = words.duration(reader.now - off.started)
+    detail = words.say("alert-reminder-since", time=reader.time(off.started), duration=span)
+    return "\n".join(line for line in (headline, full_name, detail) if line)
 
 
 def _single(entry: Entry, reader: Reader) -> str:
@@ -88,8 +126,7 @@ def _headline(entries: Sequence[Entry], reader: Reader) -> str:
     words = reader.words
     off = sum(_power(entry) is PowerState.OFF for entry in entries)
     on = sum(_power(entry) is PowerState.ON for entry in entries)
-    parents = {entry.parent for entry in entries}
-    parent = parents.pop() if len(parents) == 1 else None
+    parent = _common(entry.parent for entry in entries)
     if off == len(entries):
         said = words.say("storm-off", count=off)
     elif on == len(entries):
@@ -101,6 +138,12 @@ def _headline(entries: Sequence[Entry], reader: Reader) -> str:
     return f"{said} — {reader.escape(short_name(parent))}" if parent else said
 
 
+def _common(parents: Iterable[str | None]) -> str | None:
+    """What all of them belong to; None if there is no such thing."""
+    found = set(parents)
+    return found.pop() if len(found) == 1 else None
+
+
 def _area(entries: Sequence[Entry], reader: Reader) -> str | None:
     """The first line of an area's outage: all went at once, and more than these few."""
     areas = {entry.area for entry in entries}
@@ -110,8 +153,7 @@ def _area(entries: Sequence[Entry], reader: Reader) -> str | None:
         return None
     total = max(len(entries), *(entry.alert.area_sites for entry in entries))
     since = reader.time(min(entry.alert.occurred_lo for entry in entries))
-    parents = {entry.parent for entry in entries}
-    parent = parents.pop() if len(parents) == 1 else None
+    parent = _common(entry.parent for entry in entries)
     if parent:
         place = reader.escape(short_name(parent))
         return reader.words.say("storm-area-of", place=place, count=total, time=since)
