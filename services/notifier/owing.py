@@ -23,29 +23,39 @@ PLAN_LOCK = 0x5117_0008
 MANY = 5
 """Readers are many when they are so many times the first."""
 
+STARTED = f"""
+coalesce(o.started_lo, (SELECT min(l.occurred_lo) FROM power_events l
+  WHERE l.outage_id = e.outage_id AND l.kind = '{EventKind.POWER_LOST}'), e.occurred_lo)
+"""  # noqa: S608 - a constant
+"""When the outage `o` of the event `e` began, as far as known."""
+
 # What waited whether an outage would last, or for the end of quiet hours, and never was: nothing is said of it. The
 # same for a loss that had to last some minutes and did not. Done first: whatever is pending afterwards will be told.
-_WITHDRAW = text("""
+_WITHDRAW = text(f"""
+WITH RECURSIVE news AS (
+  SELECT e.seq, e.site_id, e.outage_id, e.occurred_hi - {STARTED} AS lasted
+  FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id
+  WHERE e.seq = ANY(CAST(:news AS bigint[])) AND e.kind = :restored
+), waiting AS (
+  SELECT DISTINCT chat FROM deliveries WHERE state = 'pending' AND not_before > now()
+), {followers("news", "seq", of="s.chat IN (SELECT chat FROM waiting)")}
 UPDATE deliveries d SET state = 'dropped', error = CASE n.kind WHEN :revised THEN 'withdrawn before it was told'
   ELSE 'over before it was told' END
 FROM power_events n JOIN power_events l ON l.outage_id = n.outage_id AND l.seq <> n.seq
-LEFT JOIN outages o ON o.id = n.outage_id
 WHERE n.seq = ANY(CAST(:news AS bigint[])) AND d.event_seq = l.seq
   AND d.state = 'pending' AND d.claimed_until IS NULL AND d.not_before > now()
   AND ((n.kind = :revised AND n.cause = ANY(CAST(:never AS text[])))
-    OR (n.kind = :restored AND l.kind = :lost AND ((d.held = 'long' AND n.occurred_hi < d.not_before)
-      OR EXISTS (SELECT 1 FROM subscriptions s
-        WHERE s.chat = d.chat AND s.site_id = n.site_id AND s.min_minutes > 0
-          AND n.occurred_hi - coalesce(o.started_lo, l.occurred_lo) < make_interval(mins => s.min_minutes)))))
-""")
+    OR (n.kind = :restored AND l.kind IN (:lost, :revised) AND ((d.held = 'long' AND n.occurred_hi < d.not_before)
+      OR EXISTS (SELECT 1 FROM news r JOIN followers f ON f.seq = r.seq
+        WHERE r.seq = n.seq AND f.chat = d.chat AND r.lasted < make_interval(mins => f.min_minutes)))))
+""")  # noqa: S608 - the only things put in are names of this package's
 
 # Chats with the same rules are one row. A correction goes to those only who were or will be told something of its
 # outage: all news of one outage has the same readers.
 _READERS = text(f"""
 WITH RECURSIVE news AS (
-  SELECT e.seq, e.kind, e.cause, e.site_id, e.outage_id, e.occurred_lo, e.occurred_hi,
-    coalesce(o.started_lo, (SELECT min(l.occurred_lo) FROM power_events l
-      WHERE l.outage_id = e.outage_id AND l.kind = :lost), e.occurred_lo) AS started
+  SELECT e.seq, e.kind, e.cause, e.site_id, e.outage_id, {STARTED} AS started,
+    CASE e.kind WHEN :restored THEN e.occurred_hi WHEN :lost THEN o.ended_hi END AS ended
   FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id
   WHERE e.seq = ANY(CAST(:news AS bigint[]))
 ), {followers("news", "seq")}, readers AS (
@@ -55,7 +65,7 @@ WITH RECURSIVE news AS (
     'silent', NULL
   FROM news n JOIN chats c ON c.platform = :console AND c.active
 )
-SELECT g.*, n.kind, n.cause, n.started, n.occurred_hi, now() AS now
+SELECT g.*, n.kind, n.cause, n.started, n.ended, now() AS now
 FROM (
   SELECT r.seq, r.timezone, r.kinds, r.min_minutes, r.quiet_from, r.quiet_to, r.quiet_mode, r.muted_until,
     CASE WHEN n.kind = :revised OR (n.kind = :restored AND r.min_minutes > 0)
@@ -115,7 +125,7 @@ async def plan(session: AsyncSession, news: Sequence[int], zone: ZoneInfo, *, fi
     await session.execute(_WITHDRAW, {**values, "never": [cause.value for cause in RETRACTED]})
     owed: dict[str, list[Any]] = {name: [] for name in ("seqs", "chats", "silents", "not_befores", "helds")}
     for row in (await session.execute(_READERS, {**values, "console": CONSOLE})).mappings():
-        tell = decide(_rule(row), _facts(row), zone_of(row["timezone"], zone), row["now"])
+        tell = decide(rule_of(row), _facts(row), zone_of(row["timezone"], zone), row["now"])
         if tell is None:
             continue
         count = len(row["chats"])
@@ -141,7 +151,8 @@ def zone_of(name: str | None, default: ZoneInfo) -> ZoneInfo:
         return default
 
 
-def _rule(row: Any) -> Rule:
+def rule_of(row: Any) -> Rule:
+    """What a row of `followers` asks for."""
     quiet = None
     if row["quiet_from"] is not None and row["quiet_to"] is not None:
         quiet = Quiet(row["quiet_from"], row["quiet_to"], row["quiet_mode"] == "hold")
@@ -154,7 +165,7 @@ def _facts(row: Any) -> Facts:
     return Facts(
         kind=kind,
         started=row["started"],
-        ended=row["occurred_hi"] if kind is EventKind.POWER_RESTORED else None,
+        ended=row["ended"],
         retracted=kind is EventKind.OUTAGE_REVISED and cause in RETRACTED,
         told=row["told"],
     )
