@@ -22,7 +22,8 @@ WITH RECURSIVE off AS (
 ), {followers("off", "outage", of="s.chat = :chat")}
 SELECT o.site_id AS site, s.name AS place, p.name AS parent, o.started_lo AS started
 FROM off o JOIN followers f ON f.outage = o.outage AND f.remind_minutes > 0 JOIN sites s ON s.id = o.site_id
-LEFT JOIN sites p ON p.id = s.parent_id AND p.public
+LEFT JOIN sites p ON p.id = s.parent_id
+  AND (p.public OR EXISTS (SELECT 1 FROM subscriptions u WHERE u.chat = :chat AND u.site_id = p.id))
 ORDER BY o.started_lo, s.name, s.id
 """)  # noqa: S608 - the only things put in are names of this package's
 

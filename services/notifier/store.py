@@ -82,6 +82,7 @@ CROSS JOIN LATERAL (
 JOIN power_events e ON e.seq = d.event_seq
 JOIN sites s ON s.id = e.site_id
 LEFT JOIN sites p ON p.id = s.parent_id
+  AND (p.public OR EXISTS (SELECT 1 FROM subscriptions f WHERE f.chat = d.chat AND f.site_id = p.id))
 LEFT JOIN outages o ON o.id = e.outage_id
 ORDER BY d.chat, d.id
 """)
