@@ -11,19 +11,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.views import SiteStatus
 from svitlo.contracts import Cause, PowerState, SiteStateWord
+from svitlo.db.power_since import CORRECTED, SINCE
 
-_STATUS = text("""
-SELECT s.name AS place, coalesce(st.state, 'unknown') AS state, coalesce(st.power, 'unknown') AS power, st.since,
-       o.cause, o.started_lo, coalesce(under.total, 0) AS children, coalesce(under.off, 0) AS children_off
+_STATUS = text(f"""
+SELECT s.name AS place, coalesce(st.state, 'unknown') AS state, coalesce(st.power, 'unknown') AS power,
+       {SINCE} AS since, o.cause, o.started_lo,
+       coalesce(under.total, 0) AS children, coalesce(under.off, 0) AS children_off
 FROM sites s
 LEFT JOIN site_state st ON st.site_id = s.id
+{CORRECTED}
 LEFT JOIN outages o ON o.site_id = s.id AND o.ended_hi IS NULL AND o.retracted_at IS NULL
 LEFT JOIN (
   SELECT k.parent_id, count(*) AS total, count(*) FILTER (WHERE ks.power = 'off') AS off
   FROM sites k LEFT JOIN site_state ks ON ks.site_id = k.id WHERE k.removed_at IS NULL GROUP BY k.parent_id
 ) under ON under.parent_id = s.id
 WHERE s.id = ANY(CAST(:sites AS int[])) ORDER BY s.name, s.id
-""")
+""")  # noqa: S608 - ours
 
 
 async def statuses(session: AsyncSession, sites: Sequence[int]) -> list[SiteStatus]:

@@ -25,6 +25,7 @@ from svitlo.db.session import Database
 from svitlo.errors import DatabaseUnavailableError
 
 EVENT = "event"
+REMINDER = "reminder"
 GATHER_S = 20.0
 """After an alert to a chat that follows several places, those of its other places wait so long, to come as a list."""
 
@@ -90,9 +91,17 @@ CROSS JOIN LATERAL (
 JOIN power_events e ON e.seq = d.event_seq
 JOIN sites s ON s.id = e.site_id
 LEFT JOIN sites p ON p.id = s.parent_id
+  AND (p.public OR EXISTS (SELECT 1 FROM subscriptions f WHERE f.chat = d.chat AND f.site_id = p.id))
 LEFT JOIN outages o ON o.id = e.outage_id
 ORDER BY d.chat, d.id
 """)
+
+_REMINDERS = text(f"""
+SELECT d.chat, bool_and(d.silent) AS silent, array_agg(d.id ORDER BY d.id) AS ids,
+  array_agg(DISTINCT d.payload->>'outage') AS outages
+FROM deliveries d WHERE d.chat = ANY(CAST(:chats AS int[])) AND d.state = 'pending' AND d.kind = '{REMINDER}'
+GROUP BY d.chat
+""")  # noqa: S608
 
 _NEXT_DUE = text(f"""
 SELECT CAST(extract(epoch FROM min(greatest(d.next_attempt_at, d.claimed_until, d.not_before,
@@ -147,7 +156,8 @@ class Claimed:
     """A delivery that is ours to make until the lease ends.
 
     `kind` is that of the delivery; `payload` what it bears. Of an alert there is a `bundle`: it, and whatever else the
-    chat is owed by now. `timezone` is the chat's own, if it chose one; `age_s` counts from when it was owed.
+    chat is owed by now; of a reminder the others go `along`. `timezone` is the chat's own, if it chose one; `age_s`
+    counts from when it was owed.
     """
 
     id: int
@@ -162,6 +172,7 @@ class Claimed:
     silent: bool
     payload: Mapping[str, Any]
     bundle: Bundle | None = None
+    along: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,6 +201,7 @@ async def claim(session: AsyncSession, reach: Reach, room: int, lease_s: float) 
         values["held"] = [*reach.held, *(row["chat"] for row in rows)]
         rows += [dict(row) for row in (await session.execute(_CLAIM, values)).mappings()]
     queues = await _queues(session, [row["chat"] for row in rows if row["kind"] == EVENT])
+    await _gather_reminders(session, [row for row in rows if row["kind"] == REMINDER])
     # What is printed one below the other needs no gathering.
     most = 1 if reach.platform == CONSOLE else MOST_TOGETHER
     return [
@@ -216,6 +228,8 @@ async def mark_sent(session: AsyncSession, delivery: Claimed, message_id: int | 
         bearer = delivery.id if delivery.id in bundle.told else bundle.told[0]
         await _vanish(session, bundle.vanished)
     await session.execute(_SENT, {"id": bearer, "message_id": message_id, "text": said})
+    if delivery.along:
+        await session.execute(_MERGED, {"id": bearer, "told": list(delivery.along)})
     if bundle is not None:
         if len(bundle.told) > 1:
             await session.execute(_MERGED, {"id": bearer, "told": list(bundle.told)})
@@ -224,7 +238,7 @@ async def mark_sent(session: AsyncSession, delivery: Claimed, message_id: int | 
 
 async def drop(session: AsyncSession, delivery: Claimed, reason: str) -> None:
     """Nothing is left to tell."""
-    await _vanish(session, delivery.bundle.vanished if delivery.bundle else (delivery.id,), reason)
+    await _vanish(session, delivery.bundle.vanished if delivery.bundle else (delivery.id, *delivery.along), reason)
 
 
 async def retry(session: AsyncSession, delivery: int, delay_s: float, error: str, *, maybe_told: bool = False) -> None:
@@ -248,6 +262,19 @@ async def fail(session: AsyncSession, delivery: int, error: str) -> None:
 async def _vanish(session: AsyncSession, ids: Sequence[int], reason: str = "over before it was told") -> None:
     if ids:
         await session.execute(_VANISHED, {"ids": list(ids), "error": reason})
+
+
+async def _gather_reminders(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    """Let the reminders that were claimed speak of all that their chats are to be reminded of."""
+    if not rows:
+        return
+    found = await session.execute(_REMINDERS, {"chats": [row["chat"] for row in rows]})
+    by_chat = {owed.chat: owed for owed in found}
+    for row in rows:
+        owed = by_chat[row["chat"]]
+        row["payload"] = msgspec.json.encode({"outages": owed.outages})
+        row["silent"] = owed.silent
+        row["along"] = tuple(other for other in owed.ids if other != row["id"])
 
 
 async def _queues(session: AsyncSession, chats: Sequence[int]) -> dict[int, tuple[list[Queued], bool]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.notifier.views.reader import HEADLINE_NAME, Reader, full_name, short_name, title
+from services.notifier.views.reader import Reader, longer, title
 from svitlo.contracts import Cause, EventKind, Flapping, PowerState
 
 LATE_AFTER = timedelta(minutes=2)
@@ -58,23 +58,7 @@ def alert_text(alert: Alert, reader: Reader) -> str:
     headline, detail = _ALERTS[alert.kind](alert, reader)
     if reader.now - alert.news_at > LATE_AFTER:
         headline = f"{headline} {reader.words.say('alert-late')}"
-    return "\n".join(line for line in (headline, second_line(alert, reader), detail) if line)
-
-
-def second_line(alert: Alert, reader: Reader) -> str:
-    """The whole name where the first line had to cut it; else nothing."""
-    whole = full_name(alert.place, alert.above)
-    return reader.escape(whole) if len(whole) > HEADLINE_NAME else ""
-
-
-def reminder_text(place: str, started: datetime, reader: Reader) -> str:
-    """A place is still without power."""
-    words = reader.words
-    headline = words.say("alert-reminder", place=reader.escape(short_name(place)))
-    full_name = reader.escape(place) if len(place) > HEADLINE_NAME else ""
-    span = words.duration(reader.now - started)
-    detail = words.say("alert-reminder-since", time=reader.time(started), duration=span)
-    return "\n".join(line for line in (headline, full_name, detail) if line)
+    return "\n".join(line for line in (headline, reader.escape(longer(alert.place, alert.above)), detail) if line)
 
 
 def headline_of(alert: Alert, reader: Reader) -> str:

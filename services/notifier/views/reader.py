@@ -51,3 +51,9 @@ def title(name: str, above: str | None = None, limit: int = HEADLINE_NAME) -> st
     if above is None or whole == name or left < FEWEST:
         return short_name(name, limit)
     return f"{short_name(above, left)}, {name}"
+
+
+def longer(name: str, above: str | None = None) -> str:
+    """The whole name where `title` had to cut it; else nothing."""
+    whole = full_name(name, above)
+    return whole if len(whole) > HEADLINE_NAME else ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.notifier.views.alerts import LATE_AFTER, Alert, alert_text, correction_lines, headline_of, second_line
-from services.notifier.views.reader import Reader, short_name, title
+from services.notifier.views.alerts import LATE_AFTER, Alert, alert_text, correction_lines, headline_of
+from services.notifier.views.reader import Reader, longer, short_name, title
 from svitlo.contracts import EventKind, PowerState
 
 AREA_FROM = 3
@@ -54,6 +54,46 @@ def bundle_text(entries: Sequence[Entry], reader: Reader, *, morning: bool = Fal
     return "\n".join([headline, *_lines(entries, reader, late)])
 
 
+@dataclass(frozen=True)
+class StillOff:
+    """A place without power, since when (UTC), and what it belongs to."""
+
+    place: str
+    started: datetime
+    parent: str | None = None
+
+
+def reminders_text(places: Sequence[StillOff], reader: Reader) -> str:
+    """Places are still without power; those that are for longest stand first."""
+    words = reader.words
+    if len(places) == 1:
+        return _still_off(places[0], reader)
+    said = words.say("alert-reminders", count=len(places))
+    parent = _common(place.parent for place in places)
+    lines = [f"{said} — {reader.escape(short_name(parent))}" if parent else said]
+    room = NAMES_ROOM
+    for number, off in enumerate(sorted(places, key=lambda place: place.started)):
+        # The first line names what all of them belong to.
+        place = reader.escape(title(off.place, None if parent else off.parent))
+        duration = words.duration(reader.now - off.started)
+        line = words.say("alert-reminders-place", place=place, time=reader.time(off.started), duration=duration)
+        room -= len(line) + 1
+        if room < 0:
+            lines.append(words.say("storm-more", count=len(places) - number))
+            break
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _still_off(off: StillOff, reader: Reader) -> str:
+    words = reader.words
+    headline = words.say("alert-reminder", place=reader.escape(title(off.place, off.parent)))
+    whole = reader.escape(longer(off.place, off.parent))
+    span = words.duration(reader.now - off.started)
+    detail = words.say("alert-reminder-since", time=reader.time(off.started), duration=span)
+    return "\n".join(line for line in (headline, whole, detail) if line)
+
+
 def _single(entry: Entry, reader: Reader) -> str:
     return "\n".join([_standing(entry, reader), *_earlier(entry, reader), *_corrections(entry, reader)])
 
@@ -66,8 +106,8 @@ def _standing(entry: Entry, reader: Reader) -> str:
     if reader.now - alert.news_at > LATE_AFTER:
         headline = f"{headline} {words.say('alert-late')}"
     lines = [headline]
-    if whole := second_line(alert, reader):
-        lines.append(whole)
+    if whole := longer(alert.place, alert.above):
+        lines.append(reader.escape(whole))
     start, end = alert.outage_started or alert.occurred_lo, alert.occurred_hi
     span = words.say("storm-was-off-span", start=reader.time(start), end=reader.time(end))
     if entry.outages > 1:
@@ -117,8 +157,7 @@ def _headline(entries: Sequence[Entry], reader: Reader) -> str:
     words = reader.words
     off = sum(_power(entry) is PowerState.OFF for entry in entries)
     on = sum(_power(entry) is PowerState.ON for entry in entries)
-    parents = {entry.parent for entry in entries}
-    parent = parents.pop() if len(parents) == 1 else None
+    parent = _common(entry.parent for entry in entries)
     if off == len(entries):
         said = words.say("storm-off", count=off)
     elif on == len(entries):
@@ -130,6 +169,12 @@ def _headline(entries: Sequence[Entry], reader: Reader) -> str:
     return f"{said} — {reader.escape(short_name(parent))}" if parent else said
 
 
+def _common(parents: Iterable[str | None]) -> str | None:
+    """What all of them belong to; None if there is no such thing."""
+    found = set(parents)
+    return found.pop() if len(found) == 1 else None
+
+
 def _area(entries: Sequence[Entry], reader: Reader) -> str | None:
     """What stands above the places of an area's outage: all went at once, and more than these few."""
     areas = {entry.area for entry in entries}
@@ -139,8 +184,7 @@ def _area(entries: Sequence[Entry], reader: Reader) -> str | None:
         return None
     total = max(len(entries), *(entry.alert.area_sites for entry in entries))
     since = reader.time(min(entry.alert.occurred_lo for entry in entries))
-    parents = {entry.parent for entry in entries}
-    parent = parents.pop() if len(parents) == 1 else None
+    parent = _common(entry.parent for entry in entries)
     if parent:
         # The area may be larger than this place.
         place, own = reader.escape(short_name(parent)), len(entries)

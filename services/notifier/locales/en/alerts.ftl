@@ -27,6 +27,8 @@ alert-lost-area = { $count ->
 }
 alert-reminder = 🔌 { $place } — power still off
 alert-reminder-since = Since { $time }, { $duration } now
+alert-reminders = 🔌 Power still off: { storm-places }
+alert-reminders-place = { $place } — since { $time }, { $duration }
 ask-history = History
 ask-week = Week
 ask-mute = Mute 8 h

@@ -27,6 +27,8 @@ alert-lost-area = Водночас світло зникло ще { $count ->
 }.
 alert-reminder = 🔌 { $place } — світла досі немає
 alert-reminder-since = З { $time }, уже { $duration }
+alert-reminders = 🔌 Світла досі немає: { storm-places }
+alert-reminders-place = { $place } — з { $time }, уже { $duration }
 ask-history = Історія
 ask-week = Тиждень
 ask-mute = Тиша 8 год
