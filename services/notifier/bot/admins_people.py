@@ -6,7 +6,8 @@ from aiogram.types import Message, MessageOriginUser
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import conversations, people
-from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit, keys, places_board
+from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit, keys
+from services.notifier.bot.admins_places import offer, search
 from services.notifier.conversations import Conversation
 from services.notifier.people import Grant, Role
 from services.notifier.views.admins import grant_line, people_text
@@ -23,7 +24,7 @@ class People:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.steps: dict[str, Step] = {WHO: self.named}
+        self.steps: dict[str, Step] = {WHO: self.named, "role-where": search(desk, "rolein")}
         self.presses: dict[str, Press] = {
             "people": self.back,
             "role": self.role,
@@ -142,7 +143,7 @@ class People:
     async def _board(self, session: AsyncSession, visit: Visit, page: int) -> Reply:
         realms = await self._desk.admin_realms(session, visit)
         everywhere = (visit.say("everywhere"), Act(do="rolein", what="0"))
-        return Reply(visit.say("people-where"), places_board(realms, "rolein", page, visit.reader.words, everywhere))
+        return offer(visit, realms, "people-where", "rolein", page, everywhere)
 
     async def _grant(self, session: AsyncSession, visit: Visit, act: Act) -> Grant | None:
         if not visit.powers.owner:

@@ -23,6 +23,10 @@ step-gone = That conversation is over. Please start again.
 too-long = Too long: { $most } characters at most.
 everywhere = all places
 no-places = There is no place you may change.
+place-type = There are { $count } places: press one, or type part of its name.
+place-not-found =
+    🔎 None of your places is called that.
+    Type something shorter, or leave with /cancel
 
 # People
 role-owner = owner
