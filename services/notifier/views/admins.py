@@ -78,6 +78,15 @@ def grant_line(grant: Grant, reader: Reader) -> str:
     return f"{grant.user_id}: {reader.words.say(f'role-{grant.role.value}')}, {where}"
 
 
+def withdrawn_text(places: Sequence[str], reader: Reader) -> str:
+    """To somebody whose role is gone: which places they are told of no longer."""
+    say = reader.words.say
+    lines = [say("role-withdrawn"), *(f"• {reader.escape(place)}" for place in places[:MOST_LINES])]
+    if len(places) > MOST_LINES:
+        lines.append(say("admin-more", count=len(places) - MOST_LINES))
+    return "\n".join([*lines, say("role-withdrawn-then")])
+
+
 def operation_text(found: Operation, reader: Reader) -> str:
     """The state of operation."""
     words = reader.words

@@ -42,6 +42,12 @@ people-linked = The link works once, for 24 hours. Role: { $role }, { $where }. 
 people-word = Let the person write to me: /start { $word }
 people-given = ✅ Access given: { $grant }
 people-taken = Access taken away: { $grant }
+people-withdrawn = { $count ->
+    [one] With it they no longer follow { $count } private place; I am telling them.
+   *[other] With it they no longer follow { $count } private places; I am telling them.
+}
+role-withdrawn = 🔕 Your access has been taken away, so I no longer tell you about these places:
+role-withdrawn-then = To follow such a place again, ask for its invitation link.
 people-take-sure = Take this access away? { $grant }
 people-take = Take away
 people-keep = No, keep it

@@ -52,6 +52,7 @@ not-followed = You were not following that place. Yours: /places
 
 # State of all
 status-public = You are not following any place yet (/start). Public places:
+status-visible = You are not following any place yet (/start). The places you may see:
 status-none = Nothing to show yet: there are no public places.
 status-more = { $count ->
     [one] …and { $count } more place
