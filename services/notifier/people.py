@@ -228,10 +228,16 @@ async def _may_still_invite(session: AsyncSession, made_by: str) -> bool:
     return (await powers(session, int(made_by.removeprefix(ACTOR)))).owner
 
 
+async def is_last_owner(session: AsyncSession, user_id: int, *, settled: bool = False) -> bool:
+    """Whether the person is the only owner; `settled`: and nobody's role changes until the transaction ends."""
+    if settled:
+        await _take_turns(session)
+    return {known.user_id for known in await list_people(session) if known.role is Role.OWNER} == {user_id}
+
+
 async def _keep_an_owner(session: AsyncSession, user_id: int) -> None:
     """Raises `UserError` if the person is the only owner."""
-    owners = {known.user_id for known in await list_people(session) if known.role is Role.OWNER}
-    if owners == {user_id}:
+    if await is_last_owner(session, user_id):
         raise UserError("this is the last owner; make somebody else an owner first")
 
 

@@ -77,6 +77,42 @@ async def test_forget_asks_once_then_deletes_all_of_it_and_start_begins_anew(
     assert await followed(world, 1) == []
 
 
+async def test_the_last_owner_is_warned_and_asked_twice(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    await world.run("INSERT INTO people (user_id, role, granted_by) VALUES (1, 'owner', 'cli'), (2, 'admin', 'cli')")
+    telegram.say(1, "/forget")
+    seen = await telegram.wait_for(1, "Ви — єдиний власник бота.")
+    assert "/people" in seen.text
+    assert "svitlo bot owner" in seen.text
+    telegram.press(1, "Так, видалити")
+    await telegram.wait_until(lambda: "Справді лишити бота без власника?" in seen.text)
+    assert seen.labels == ["🗑 Так, без власника", "Ні, залишити"]
+    assert (await kept(world, 1))["people"] == 1, "asked, not done"
+    telegram.press(1, "Ні, залишити")
+    await telegram.wait_for(1, "Нічого не видалено.")
+    telegram.say(1, "/forget")
+    await telegram.wait_for(1, "Ви — єдиний власник бота.")
+    for label in ("Так, видалити", "Так, без власника"):
+        await telegram.wait_for(1, lambda seen, label=label: f"🗑 {label}" in seen.labels)  # type: ignore[misc]
+        telegram.press(1, label)
+    gone = await telegram.wait_for(1, "🗑 Видалено: ваша 1 роль")
+    assert "Тепер бот не має власника." in gone.text
+    assert set((await kept(world, 1)).values()) == {0}
+    assert (await kept(world, 2))["people"] == 1
+
+
+async def test_an_owner_with_another_beside_is_asked_once(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    await world.run("INSERT INTO people (user_id, role, granted_by) VALUES (1, 'owner', 'cli'), (2, 'owner', 'cli')")
+    for person in (1, 2):
+        telegram.say(person, "/forget")
+        seen = await telegram.wait_for(person, "Видалити все")
+        assert "власник" not in seen.text
+    telegram.press(1, "Так, видалити")
+    await telegram.wait_for(1, "🗑 Видалено")
+    telegram.press(2, "Так, видалити")
+    await telegram.wait_for(2, "Справді лишити бота без власника?")
+    assert (await kept(world, 2))["people"] == 1, "meanwhile the last one"
+
+
 async def test_no_is_no(world: World, telegram: FakeTelegram, bot: Poller) -> None:
     home = await world.site("home", "Дім")
     await world.chat(1, home)

@@ -98,6 +98,15 @@ forget-roles = { $count ->
     [one] your { $count } admin role
    *[other] your { $count } admin roles
 }
+forget-last-owner =
+    ⚠️ You are the bot’s only owner. Once you are gone, nobody can give or take access.
+    To hand over first: /people → Give access → owner. Or have somebody run <code>svitlo bot owner</code> on the server (Docker Compose: <code>docker compose exec ingest svitlo bot owner</code>) and send me the line it prints.
+forget-owner-sure =
+    ⚠️ Really leave the bot without an owner?
+    Alerts go on. But nobody can give access until somebody runs <code>svitlo bot owner</code> on the server. It is better to hand over first: /people
+forget-owner-yes = 🗑 Yes, without an owner
+forgotten-last-owner =
+    ⚠️ The bot has no owner now. To become one: run <code>svitlo bot owner</code> on the server (Docker Compose: <code>docker compose exec ingest svitlo bot owner</code>) and send me the line it prints.
 forgotten = 🗑 Deleted: { $what }.
     Begin again: /start
 forget-nothing = I keep nothing about this chat.

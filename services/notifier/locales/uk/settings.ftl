@@ -101,6 +101,15 @@ forget-roles = { $count ->
     [few] ваші { $count } ролі адміністратора
    *[many] ваші { $count } ролей адміністратора
 }
+forget-last-owner =
+    ⚠️ Ви — єдиний власник бота. Без вас ніхто не зможе давати й забирати доступ.
+    Щоб спершу передати права: /people → «Дати доступ» → «власник». Або нехай хтось виконає на сервері <code>svitlo bot owner</code> (у Docker Compose: <code>docker compose exec ingest svitlo bot owner</code>) і надішле мені рядок, який там зʼявиться.
+forget-owner-sure =
+    ⚠️ Справді лишити бота без власника?
+    Сповіщення приходитимуть, як і досі. Але ніхто не зможе давати доступ, доки хтось не виконає на сервері <code>svitlo bot owner</code>. Краще спершу передати права: /people
+forget-owner-yes = 🗑 Так, без власника
+forgotten-last-owner =
+    ⚠️ Тепер бот не має власника. Щоб ним стати, виконайте на сервері <code>svitlo bot owner</code> (у Docker Compose: <code>docker compose exec ingest svitlo bot owner</code>) і надішліть мені рядок, який там зʼявиться.
 forgotten = 🗑 Видалено: { $what }.
     Почати знову: /start
 forget-nothing = Я нічого не зберігаю про цей чат.
