@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.notifier import chats, chats_forget, people
 from services.notifier.bot.context import Context
 from services.notifier.bot.meeting import is_private, reader_of, show, topic_of
+from services.notifier.bot.menus import drop_menu
 from services.notifier.bot.permission import Permission
 from services.notifier.bot.rules_boards import Whole, whole_board
 from services.notifier.chats import TELEGRAM, Chat
@@ -93,6 +94,8 @@ class Forget:
         else:
             text = forget_text(gone, reader, group=not is_private(message), done=True, last_owner=last_owner)
         await show(query, text, None)
+        if gone is not None:
+            await drop_menu(bot, message.chat.id)
         for message_id in pinned:
             await _take_down(bot, message.chat.id, message_id)
 

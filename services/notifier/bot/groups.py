@@ -187,7 +187,7 @@ class Groups:
             case Do.PIN:
                 await desk.pin(bot, chat)
             case Do.LANGUAGE:
-                chat = await desk.next_language(chat)
+                chat = await desk.next_language(bot, chat)
                 reader = await desk.reader(chat, query.message, query.from_user)
             case Do.CHECK:
                 rights = await desk.check(bot, chat)
