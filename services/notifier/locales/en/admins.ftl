@@ -80,25 +80,37 @@ device-where = A board for which place?
 device-unknown-site = There is no such place, or it is not yours. Choose from the list.
 device-made = ✅ Board { $device } is there, for { $place }.
 device-secret =
-    Shown once; this message disappears in 10 minutes. Whoever has this can speak as the board.
+    Shown once; this message disappears in 10 minutes. Whoever has this can speak as the board: show it to nobody.
 
-    Broker: <code>{ $broker }</code>
-    User: <code>{ $device }</code>
-    Password: <code>{ $password }</code>
-
-    Code for the board's page (Wi-Fi svitlo-XXXX):
+    1. Power the board and join its Wi-Fi, svitlo-XXXX.
+    2. Its page opens by itself, or at http://192.168.4.1 — choose your own Wi-Fi there.
+    3. Paste this code:
     <code>{ $code }</code>
+
+    For a device that is set up by hand:
+    Broker: <code>{ $broker }</code>
+    User: <code>{ $device }</code>
+    Password: <code>{ $password }</code>
 device-secret-only =
-    Shown once; this message disappears in 10 minutes. Whoever has this can speak as the board.
+    Shown once; this message disappears in 10 minutes. Whoever has this can speak as the board: show it to nobody.
 
     Broker: <code>{ $broker }</code>
     User: <code>{ $device }</code>
     Password: <code>{ $password }</code>
 
-    The code for the board's page cannot be made here; on the server: <code>svitlo device claim { $device } --tls</code>
+    The code for the board’s page holds a certificate that I do not have. To get it, run on the server:
+    <code>svitlo device claim { $device } --tls</code>
+    In Docker Compose:
+    <code>docker compose exec ingest svitlo device claim { $device } --tls</code>
 device-no-secret =
-    This bot holds no passwords. On the server they are shown by:
+    🔑 The board’s password stays on the server; this bot does not have it. What to do now:
+
+    1. Run on the server (or forward this to whoever can):
     <code>svitlo device claim { $device }</code>
+    In Docker Compose:
+    <code>docker compose exec ingest svitlo device claim { $device }</code>
+    2. Power the board and join its Wi-Fi, svitlo-XXXX.
+    3. Its page opens by itself, or at http://192.168.4.1 — choose your own Wi-Fi there and paste the code the command printed.
 beat-waiting = ⏳ { $device }: waiting for the first heartbeat… { $waited }
 beat-received = ✅ { $device }: heartbeat received { $ago } ago
 beat-signal = { $dbm } dBm
