@@ -91,7 +91,7 @@ async def test_what_telegram_tells_again_makes_no_second_board(
     telegram.say(ADMIN, "/newdevice house")
     telegram._updates.append({**telegram._updates[-1], "update_id": telegram._count("update")})
     async with working(world, telegram, clock, KNOWN):
-        await telegram.wait_until(lambda: sum("✅ Плата" in text for text in telegram.texts(ADMIN)) == 2)
+        await telegram.wait_until(lambda: sum("✅ Плату" in text for text in telegram.texts(ADMIN)) == 2)
         await until(lambda: chores(world, "beat", "delete"))
     assert len(await devices(world)) == 1
     assert sum("Пароль" in text for text in telegram.texts(ADMIN)) == 1

@@ -12,6 +12,7 @@ from aiogram.methods import SendMessage
 
 from services.notifier import chats
 from services.notifier.bot.answers import Answers
+from services.notifier.bot.keyboards import Act, Press
 from services.notifier.bot.poller import Poller
 from services.notifier.bot.routers import menu
 from services.notifier.pacing import TELEGRAM, Pace
@@ -257,16 +258,29 @@ async def test_who_writes_without_end_is_told_once_to_slow_down(
 async def test_in_a_group_presses_share_a_limit_with_commands_and_each_who_presses_is_told_once(
     world: World, telegram: FakeTelegram, bot: Poller
 ) -> None:
-    telegram.group(-1001, admins=[7, 8])
-    telegram.say(-1001, f"/language@{BOT_NAME}", user_id=7)
-    seen = await telegram.wait_for(-1001, "Language")
-    for _ in range(16):
-        telegram.press_data(-1001, "sw:language:uk", seen.message_id, user_id=7)
-    for _ in range(2):
-        telegram.press_data(-1001, "sw:language:uk", seen.message_id, user_id=8)
+    await world.site("home", "Дім")
+    telegram.say(-1001, f"/start@{BOT_NAME}", user_id=7)
+    seen = await telegram.wait_for(-1001, "Оберіть")
+    for user, presses in ((7, 16), (8, 2)):
+        for _ in range(presses):
+            telegram.press_data(-1001, Press(act=Act.OPEN, site=0, page=0).pack(), seen.message_id, user_id=user)
     await telegram.wait_until(lambda: len(telegram.answers) == 18, 20.0)
     slow = "Не так швидко, будь ласка. Цього не зроблено: повторіть за хвилину."
     assert telegram.answers == [*[""] * 14, slow, "", slow, ""]
+
+
+async def test_a_wizard_in_a_group_takes_as_many_presses_as_it_needs(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    telegram.group(-1001, admins=[7])
+    telegram.say(-1001, f"/language@{BOT_NAME}", user_id=7)
+    seen = await telegram.wait_for(-1001, "Language")
+    for _ in range(40):
+        telegram.press_data(-1001, "sw:language:uk", seen.message_id, user_id=7)
+    await telegram.wait_until(lambda: len(telegram.answers) == 40, 20.0)
+    assert {*telegram.answers} == {""}
+    telegram.say(-1001, f"/help@{BOT_NAME}", user_id=7)
+    await telegram.wait_for(-1001, "/places")
 
 
 async def test_what_a_group_says_among_its_members_is_not_counted(

@@ -137,7 +137,7 @@ async def test_other_times_are_told_once_and_the_reason_is_required(
         await telegram.wait_for(OWNER, "справжній початок")
         for said, then in (
             ("колись", "Не розумію"),
-            ("14:05-16:20", "саме так і записано"),
+            ("14:05-16:20", "Саме так і записано"),
             ("01.01.2099 10:00 - 02.01.2099 10:00", "не в майбутньому"),
         ):
             telegram.say(OWNER, said)

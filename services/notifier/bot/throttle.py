@@ -10,24 +10,31 @@ from typing import Any
 from aiogram import BaseMiddleware
 from aiogram.types import CallbackQuery, Message, TelegramObject, User
 
+from services.notifier.bot.groups_boards import Invited, Step
+from services.notifier.bot.keyboards import Rule
+from services.notifier.bot.rules_boards import Whole
 from services.notifier.pacing import Rate, Window
 from services.notifier.texts import LANGUAGES, language_of, words
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How often a chat may write to the bot, and how often write and press buttons together."""
+    """How often a chat may write to the bot, how often write and press buttons together, and press those of wizards."""
 
     written: Rate
     all: Rate
+    wizards: Rate
 
 
-PRIVATE = Limits(written=Rate(60, 60.0), all=Rate(240, 60.0))
+PRIVATE = Limits(written=Rate(60, 60.0), all=Rate(240, 60.0), wizards=Rate(240, 60.0))
 """Somebody who turns pages or goes through a wizard presses fast, and what they see is edited, not sent."""
 
-GROUP = Limits(written=Rate(9, 60.0), all=Rate(15, 60.0))
+GROUP = Limits(written=Rate(9, 60.0), all=Rate(15, 60.0), wizards=Rate(60, 60.0))
 """With the word that it is too much, ten of the 20 messages a minute Telegram allows in a group; the rest is for alerts
-and for what buttons change."""
+and for what buttons change. The buttons of wizards and settings change something for the group's admins only, who now
+and then press many in a row."""
+
+WIZARDS = {kind.__prefix__ for kind in (Step, Invited, Rule, Whole)}
 
 TOLD_AGAIN_S = 60.0
 """Before this nobody is told again that they are too fast."""
@@ -56,13 +63,13 @@ class Throttle(BaseMiddleware):
     ) -> Any:
         """Handle the event, or not."""
         chat = data["event_chat"].id if data.get("event_chat") else 0
-        pressed = isinstance(event, CallbackQuery)
+        pressed = event.data or "" if isinstance(event, CallbackQuery) else None
         if isinstance(event, Message) and chat < 0 and not _asks(event):
             return await handler(event, data)
         now = self._clock()
         self._sweep(now)
         asked = self._chats.setdefault(chat, _Asked(self._group if chat < 0 else self._private))
-        if asked.takes(now, pressed=pressed):
+        if asked.takes(now, pressed):
             return await handler(event, data)
         if isinstance(event, CallbackQuery):
             # A pop-up is no message to Telegram; without an answer the button would seem to hang.
@@ -75,24 +82,31 @@ class Throttle(BaseMiddleware):
         """Forget the chats that asked nothing lately; not at every event, for they may be ten thousand."""
         if now - self._swept >= SWEEP_S:
             self._swept = now
-            self._chats = {key: asked for key, asked in self._chats.items() if not asked.all.unused(now)}
+            self._chats = {key: asked for key, asked in self._chats.items() if not asked.unused(now)}
 
 
 class _Asked:
     """What a chat asked lately, and who was told that it is too much: a person who pressed, or (0) the chat."""
 
     def __init__(self, limits: Limits) -> None:
-        self.written, self.all = Window(limits.written), Window(limits.all)
+        self.written, self.all, self.wizards = Window(limits.written), Window(limits.all), Window(limits.wizards)
         self._told: dict[int, float] = {}
 
-    def takes(self, now: float, *, pressed: bool) -> bool:
-        """Whether there is room for one more, which counts then."""
-        windows = [self.all] if pressed else [self.all, self.written]
+    def takes(self, now: float, pressed: str | None) -> bool:
+        """Whether there is room for one more, a message or the button `pressed`; it counts then."""
+        if pressed is None:
+            windows = [self.all, self.written]
+        else:
+            windows = [self.wizards if pressed.partition(":")[0] in WIZARDS else self.all]
         if any(window.wait(now) > 0 for window in windows):
             return False
         for window in windows:
             window.take(now)
         return True
+
+    def unused(self, now: float) -> bool:
+        """Whether nothing was asked of late."""
+        return self.all.unused(now) and self.wizards.unused(now)
 
     def tells(self, now: float, whom: int) -> bool:
         """Whether to tell them now; not again for a while."""
