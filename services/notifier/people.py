@@ -50,13 +50,17 @@ class Grant:
 
 @dataclass(frozen=True)
 class Realm:
-    """A place within somebody's reach; `path` names those above it as far as they are within reach too."""
+    """A place within somebody's reach; `path` names those above it as far as they are within reach too.
+
+    `parent` is the key of the one above it, whether that is within reach or not.
+    """
 
     id: int
     slug: str
     name: str
     path: str
     public: bool
+    parent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -105,15 +109,15 @@ SELECT coalesce((SELECT bool_or(role = 'owner') FROM people WHERE user_id = :use
 """)
 
 _REALMS = text("""
-WITH RECURSIVE tree (id, slug, name, path, public) AS (
-  SELECT id, slug, name, CAST(name AS text), public FROM sites
+WITH RECURSIVE tree (id, slug, name, path, public, parent) AS (
+  SELECT id, slug, name, CAST(name AS text), public, parent_id FROM sites
   WHERE id = ANY(CAST(:ids AS int[])) AND removed_at IS NULL
     AND (parent_id IS NULL OR parent_id <> ALL(CAST(:ids AS int[])))
   UNION ALL
-  SELECT s.id, s.slug, s.name, t.path || ' › ' || s.name, s.public
+  SELECT s.id, s.slug, s.name, t.path || ' › ' || s.name, s.public, s.parent_id
   FROM tree t JOIN sites s ON s.parent_id = t.id AND s.removed_at IS NULL AND s.id = ANY(CAST(:ids AS int[]))
 )
-SELECT id, slug, name, path, public FROM tree ORDER BY path, id
+SELECT id, slug, name, path, public, parent FROM tree ORDER BY path, id
 """)
 
 _GRANT = text("""
@@ -224,10 +228,16 @@ async def _may_still_invite(session: AsyncSession, made_by: str) -> bool:
     return (await powers(session, int(made_by.removeprefix(ACTOR)))).owner
 
 
+async def is_last_owner(session: AsyncSession, user_id: int, *, settled: bool = False) -> bool:
+    """Whether the person is the only owner; `settled`: and nobody's role changes until the transaction ends."""
+    if settled:
+        await _take_turns(session)
+    return {known.user_id for known in await list_people(session) if known.role is Role.OWNER} == {user_id}
+
+
 async def _keep_an_owner(session: AsyncSession, user_id: int) -> None:
     """Raises `UserError` if the person is the only owner."""
-    owners = {known.user_id for known in await list_people(session) if known.role is Role.OWNER}
-    if owners == {user_id}:
+    if await is_last_owner(session, user_id):
         raise UserError("this is the last owner; make somebody else an owner first")
 
 

@@ -18,7 +18,10 @@ FOUND = 8
 
 @dataclass(frozen=True)
 class Spot:
-    """A public place in the tree: `parent` is the nearest public place above it, None at the top."""
+    """A place in the tree: `parent` is the nearest one above it that may be seen, None at the top.
+
+    `private`: seen by a role only.
+    """
 
     id: int
     slug: str
@@ -26,10 +29,11 @@ class Spot:
     parent: int | None
     state: SiteStateWord
     followed: bool = False
+    private: bool = False
 
 
 class Tree:
-    """Public places by the one above."""
+    """Places by the one above."""
 
     def __init__(self, spots: Sequence[Spot]) -> None:
         self._spots = {spot.id: spot for spot in spots}

@@ -16,6 +16,23 @@ from svitlo.registry.trail import audit
 
 PLATFORM = "apprise"
 
+SERVICES = {
+    "discord": "Discord",
+    "form": "form webhook",
+    "gotify": "Gotify",
+    "json": "JSON webhook",
+    "mailto": "e-mail",
+    "matrix": "Matrix",
+    "msteams": "Microsoft Teams",
+    "ntfy": "ntfy",
+    "pover": "Pushover",
+    "signal": "Signal",
+    "slack": "Slack",
+    "tgram": "Telegram",
+    "xml": "XML webhook",
+}
+"""What the usual kinds of address are called; with TLS most of them end in another s."""
+
 _TARGETS = """
 SELECT c.id, c.chat_id AS number, c.title AS name, c.kind, c.target, c.language, c.active, c.inactive_reason,
   coalesce(array_agg(s.slug ORDER BY s.slug) FILTER (WHERE s.id IS NOT NULL), '{}') AS sites
@@ -56,6 +73,17 @@ class Target:
     active: bool
     inactive_reason: str | None
     sites: tuple[str, ...]
+
+
+def kind_of(address: str, found: str) -> str:
+    """The kind of an address: the word it begins with, but `found` where that is a web page's (hooks.slack.com)."""
+    own = address.partition("://")[0].lower()
+    return own if own in (found, found.removesuffix("s")) else found
+
+
+def service_of(kind: str) -> str:
+    """What a kind of address is called among people: `JSON webhook` for json and jsons."""
+    return SERVICES.get(kind) or SERVICES.get(kind.removesuffix("s")) or kind
 
 
 async def list_targets(session: AsyncSession, number: int | None = None) -> list[Target]:

@@ -72,15 +72,17 @@ def add(
     if name is not None and (not name.strip() or len(name) > 200 or not name.isprintable()):
         raise UserError("a target's name must be 1 to 200 printable characters")
     secret = (sys.stdin.readline() if address == "-" else address).strip()
-    kind = scheme(secret)
-    if kind is None:
+    found = scheme(secret)
+    if found is None:
         raise UserError("this is no URL that Apprise understands: https://appriseit.com/services lists them")
+
+    kind = store.kind_of(secret, found)
 
     async def work(session: Any) -> store.Target:
         return await store.add_target(session, secret, kind, sites, name=name, language=spoken)
 
     made = with_session(target(data_dir), work)
-    typer.echo(f"Target {made.number} ({kind}) follows {', '.join(made.sites)} now.")
+    typer.echo(f"Target {made.number} ({store.service_of(kind)}) follows {', '.join(made.sites)} now.")
     typer.echo(f"Try it: {shown_command(data_dir, 'bot', 'target', 'test', str(made.number))}")
 
 
@@ -92,13 +94,13 @@ def list_(as_json: AsJson = False, data_dir: DataDir = None) -> None:
 
     found = with_session(target(data_dir), store.list_targets)
     if as_json:
-        show_json([asdict(row) | {"target": masked(row.target)} for row in found])
+        show_json([asdict(r) | {"target": masked(r.target), "service": store.service_of(r.kind)} for r in found])
         return
     rows = [
-        (r.number, r.name, masked(r.target), ", ".join(r.sites), r.language, r.inactive_reason or "works")
+        (r.number, r.name, store.service_of(r.kind), ", ".join(r.sites), r.language, r.inactive_reason or "works")
         for r in found
     ]
-    columns = ("number", "name", "address", "follows", "language", "state")
+    columns = ("number", "name", "service", "follows", "language", "state")
     show_table("Targets", columns, rows, "No targets yet.")
 
 

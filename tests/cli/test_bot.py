@@ -20,6 +20,7 @@ from svitlo.db.session import Database
 from tests.cli.conftest import CommandLine
 
 SECRET = "s3cr3t-w0rd"
+PLAIN = SECRET.replace("-", "")
 
 
 @pytest.fixture
@@ -85,10 +86,12 @@ def test_a_target_is_added_listed_masked_tested_and_removed(
     added = house(
         "bot", "target", "add", url, "--site", "house", "--site", "dacha", "--name", "Пошта", "--language", "en"
     )
-    assert "follows dacha, house now" in added.out
+    assert "Target 1 (JSON webhook) follows dacha, house now." in added.out
 
     listed, as_json = house("bot", "target", "list"), house("bot", "target", "list", "--json")
     assert "Пошта" in listed.out
+    assert "JSON webhook" in listed.out
+    assert (as_json.json[0]["kind"], as_json.json[0]["service"]) == ("json", "JSON webhook")
     assert as_json.json[0]["sites"] == ["dacha", "house"]
     assert SECRET not in added.out + listed.out + as_json.out + added.err
 
@@ -105,7 +108,38 @@ def test_a_target_is_added_listed_masked_tested_and_removed(
 def test_an_address_can_be_kept_out_of_the_shells_memory(house: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", StringIO(f"ntfy://{SECRET}\n"))
     house("bot", "target", "add", "-", "--site", "house")
-    assert house("bot", "target", "list", "--json").json[0]["kind"] in ("ntfy", "ntfys")
+    assert house("bot", "target", "list", "--json").json[0]["kind"] == "ntfy"
+
+
+@pytest.mark.parametrize(
+    ("address", "service"),
+    [
+        (f"json://user:{SECRET}@localhost", "JSON webhook"),
+        (f"jsons://user:{SECRET}@localhost", "JSON webhook"),
+        (f"xml://user:{SECRET}@localhost", "XML webhook"),
+        (f"form://user:{SECRET}@localhost", "form webhook"),
+        (f"mailto://user:{SECRET}@example.org", "e-mail"),
+        (f"MAILTOS://user:{SECRET}@example.org", "e-mail"),
+        (f"ntfy://{SECRET}", "ntfy"),
+        (f"ntfys://localhost/{SECRET}", "ntfy"),
+        (f"discord://123456789012345678/{SECRET}", "Discord"),
+        (f"https://discord.com/api/webhooks/123456789012345678/{SECRET}", "Discord"),
+        (f"slack://T1JJ3T3L2/A1BRTD4JD/{PLAIN}TIiajkdnlazkcO/#house", "Slack"),
+        (f"tgram://123456789:{SECRET}{SECRET}/12315544/", "Telegram"),
+        (f"gotify://localhost/{SECRET}", "Gotify"),
+        (f"matrix://user:{SECRET}@localhost/#house", "Matrix"),
+        (f"mqtt://user:{SECRET}@localhost/topic", "mqtt"),
+    ],
+)
+def test_a_target_is_named_by_its_service_and_nothing_else_of_the_address_is_told(
+    house: CommandLine, address: str, service: str
+) -> None:
+    added, listed = house("bot", "target", "add", address, "--site", "house"), house("bot", "target", "list")
+    assert added.out.startswith(f"Target 1 ({service}) follows house now.\n")
+    assert service in listed.out
+    told = added.out + added.err + listed.out + house("bot", "target", "list", "--json").out
+    assert SECRET not in told
+    assert PLAIN not in told
 
 
 def test_what_cannot_be_a_target_is_refused_without_repeating_it(house: CommandLine) -> None:

@@ -176,7 +176,7 @@ async def test_other_times_are_told_once_and_the_reason_is_required(
         await telegram.wait_for(OWNER, "справжній початок")
         for said, then in (
             ("колись", "Не розумію"),
-            ("14:05-16:20", "саме так і записано"),
+            ("14:05-16:20", "Саме так і записано"),
             ("01.01.2099 10:00 - 02.01.2099 10:00", "не в майбутньому"),
         ):
             telegram.say(OWNER, said)
@@ -287,7 +287,7 @@ async def test_only_admins_of_the_place_correct_it(
     for act in (Act(do="fix", what=str(house.id)), Act(do="fixit", what=key.hex), Act(do="fixnet", what=key.hex)):
         telegram.press_data(ADMIN, act.pack(), seen.message_id)
     await telegram.wait_until(lambda: len(telegram.answers) == 3)
-    assert await world.rows("SELECT 1 FROM conversations") == []
+    assert [row.kind for row in await world.rows("SELECT kind FROM conversations")] == ["fix-where"], "no step further"
 
 
 async def test_an_outage_that_changed_meanwhile_is_not_corrected_blindly(

@@ -57,7 +57,7 @@ async def test_forget_asks_once_then_deletes_all_of_it_and_start_begins_anew(
     await telegram.wait_for(1, "Speaking English")
     telegram.say(1, "/forget")
     seen = await telegram.wait_for(1, "Delete all I know about this chat?")
-    assert "1 place with its settings, 1 record of an alert, your 1 admin role" in seen.text
+    assert "1 place with its settings, 1 record of an alert, your role in the bot" in seen.text
     assert (await kept(world, 1))["subscriptions"] == 1, "asked, not done"
     telegram.press(1, "Yes, delete")
     await telegram.wait_for(1, "🗑 Deleted: 1 place with its settings")
@@ -75,6 +75,42 @@ async def test_forget_asks_once_then_deletes_all_of_it_and_start_begins_anew(
     telegram.say(1, "/start")
     await telegram.wait_for(1, "👋 Я повідомляю")
     assert await followed(world, 1) == []
+
+
+async def test_the_last_owner_is_warned_and_asked_twice(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    await world.run("INSERT INTO people (user_id, role, granted_by) VALUES (1, 'owner', 'cli'), (2, 'admin', 'cli')")
+    telegram.say(1, "/forget")
+    seen = await telegram.wait_for(1, "Ви — єдиний власник бота.")
+    assert "/people" in seen.text
+    assert "svitlo bot owner" in seen.text
+    telegram.press(1, "Так, видалити")
+    await telegram.wait_until(lambda: "Справді лишити бота без власника?" in seen.text)
+    assert seen.labels == ["🗑 Так, без власника", "Ні, залишити"]
+    assert (await kept(world, 1))["people"] == 1, "asked, not done"
+    telegram.press(1, "Ні, залишити")
+    await telegram.wait_for(1, "Нічого не видалено.")
+    telegram.say(1, "/forget")
+    await telegram.wait_for(1, "Ви — єдиний власник бота.")
+    for label in ("Так, видалити", "Так, без власника"):
+        await telegram.wait_for(1, lambda seen, label=label: f"🗑 {label}" in seen.labels)  # type: ignore[misc]
+        telegram.press(1, label)
+    gone = await telegram.wait_for(1, "🗑 Видалено: ваша роль у боті")
+    assert "Тепер бот не має власника." in gone.text
+    assert set((await kept(world, 1)).values()) == {0}
+    assert (await kept(world, 2))["people"] == 1
+
+
+async def test_an_owner_with_another_beside_is_asked_once(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    await world.run("INSERT INTO people (user_id, role, granted_by) VALUES (1, 'owner', 'cli'), (2, 'owner', 'cli')")
+    for person in (1, 2):
+        telegram.say(person, "/forget")
+        seen = await telegram.wait_for(person, "Видалити все")
+        assert "власник" not in seen.text
+    telegram.press(1, "Так, видалити")
+    await telegram.wait_for(1, "🗑 Видалено")
+    telegram.press(2, "Так, видалити")
+    await telegram.wait_for(2, "Справді лишити бота без власника?")
+    assert (await kept(world, 2))["people"] == 1, "meanwhile the last one"
 
 
 async def test_no_is_no(world: World, telegram: FakeTelegram, bot: Poller) -> None:
@@ -107,7 +143,7 @@ async def test_a_group_is_forgotten_with_all_its_topics_by_an_admin_and_people_s
     telegram.say(-5, "/subscribe home", user_id=7)
     await telegram.wait_until(lambda: len(telegram.texts(-5)) == 2)
     telegram.say(-5, "/forget", user_id=7)
-    await telegram.wait_for(-5, "про цю групу?\nЦе 2 місця")
+    await telegram.wait_for(-5, "про цю групу?\nА саме: 2 місця")
     telegram.press(-5, "Так, видалити", user_id=8)
     await telegram.wait_until(lambda: "Це можуть змінювати лише адміністратори." in telegram.answers)
     telegram.press(-5, "Так, видалити", user_id=7)

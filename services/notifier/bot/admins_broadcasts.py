@@ -8,7 +8,8 @@ from aiogram.types import InlineKeyboardMarkup, Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import broadcasts, conversations
-from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit, keys, places_board, written
+from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit, keys, written
+from services.notifier.bot.admins_places import offer, search
 from services.notifier.broadcasts import BROADCAST, LONGEST
 from services.notifier.conversations import Conversation
 from services.notifier.texts import Words
@@ -23,7 +24,7 @@ class Broadcasts:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.steps: dict[str, Step] = {"cast-text": self.written}
+        self.steps: dict[str, Step] = {"cast-to": search(desk, "cast"), "cast-text": self.written}
         self.presses: dict[str, Press] = {
             "cast": self.to,
             "casts": self.places,
@@ -125,7 +126,7 @@ class Broadcasts:
     async def _board(self, session: AsyncSession, visit: Visit, page: int) -> Reply:
         realms = await self._desk.admin_realms(session, visit)
         first = [(visit.say("cast-everyone"), Act(do="cast", what="0"))] if visit.powers.everywhere else []
-        return Reply(visit.say("cast-where"), places_board(realms, "cast", page, visit.reader.words, *first))
+        return offer(visit, realms, "cast-where", "cast", page, *first)
 
 
 def stop_key(broadcast: str, words: Words) -> InlineKeyboardMarkup:

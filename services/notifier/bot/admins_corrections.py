@@ -9,7 +9,8 @@ from aiogram.types import Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import conversations, corrections
-from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit, keys, places_board, written
+from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit, keys, written
+from services.notifier.bot.admins_places import offer, search
 from services.notifier.conversations import Conversation
 from services.notifier.correction_times import parse_span
 from services.notifier.corrections import OverlapError, Recorded, SpanError
@@ -25,7 +26,11 @@ class Corrections:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.steps: dict[str, Step] = {"fix-times": self.timed, "fix-reason": self.reasoned}
+        self.steps: dict[str, Step] = {
+            "fix-where": search(desk, "fix"),
+            "fix-times": self.timed,
+            "fix-reason": self.reasoned,
+        }
         self.presses: dict[str, Press] = {
             "fix": self.place,
             "fixs": self.places,
@@ -54,7 +59,8 @@ class Corrections:
             return None
         found = await corrections.latest(session, realm.id)
         if not found:
-            return Reply(visit.say("fix-none"))
+            return Reply(visit.say("fix-none"), keys([(visit.say("button-back"), Act(do="fixs"))]))
+        await conversations.end(session, visit.chat.id)
         rows = [
             [(outage_label(one.started_lo, one.ended_hi, visit.reader), Act(do="fixit", what=one.id.hex))]
             for one in found
@@ -166,7 +172,8 @@ class Corrections:
         realms = await self._desk.admin_realms(session, visit)
         if not realms:
             return Reply(visit.say("no-places"))
-        return Reply(visit.say("fix-where"), places_board(realms, "fix", page, visit.reader.words))
+        await self._desk.begin(session, visit, "fix-where")
+        return offer(visit, realms, "fix-where", "fix", page)
 
 
 def _fix(found: Recorded, data: dict[str, str] | None = None) -> Fix:

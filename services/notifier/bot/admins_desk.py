@@ -15,16 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import conversations, people
 from services.notifier.bot.context import Context
-from services.notifier.bot.keyboards import Row, button, paged
+from services.notifier.bot.keyboards import button
 from services.notifier.bot.meeting import meet, reader_of
 from services.notifier.chats import Chat
 from services.notifier.conversations import Conversation
 from services.notifier.people import ACTOR, Powers, Realm
-from services.notifier.texts import Words
-from services.notifier.views import Reader, short_name
-
-PATH = 60
-"""Characters of a place's way on a button."""
+from services.notifier.views import Reader
 
 
 class Act(CallbackData, prefix="a"):
@@ -142,16 +138,6 @@ class InConversation(BaseFilter):
 def keys(*rows: Sequence[tuple[str, Act]]) -> InlineKeyboardMarkup:
     """Buttons in rows."""
     return InlineKeyboardMarkup(inline_keyboard=[[button(label, act) for label, act in row] for row in rows if row])
-
-
-def places_board(
-    realms: Sequence[Realm], do: str, page: int, words: Words, *first: tuple[str, Act]
-) -> InlineKeyboardMarkup:
-    """One page of places by their way; pressing one does `do` with its key, turning the page does `<do>s`."""
-    rows: list[Row] = [[button(label, act)] for label, act in first] if page == 0 else []
-    shown, turns = paged(realms, page, words, lambda to: Act(do=f"{do}s", page=to))
-    rows += [[button(short_name(realm.path, PATH), Act(do=do, what=str(realm.id)))] for realm in shown]
-    return InlineKeyboardMarkup(inline_keyboard=[*rows, *turns])
 
 
 def written(message: Message) -> str:

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import conversations
 from services.notifier.board_secrets import BoardSecret
-from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit, places_board
+from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit
+from services.notifier.bot.admins_places import offer, search
 from services.notifier.people import Realm
 from services.notifier.views.admins import beat_text
 from svitlo import registry
@@ -29,7 +30,7 @@ class Devices:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.steps: dict[str, Step] = {}
+        self.steps: dict[str, Step] = {"device-where": search(desk, "device")}
         self.presses: dict[str, Press] = {"device": self.chosen, "devices": self.places}
 
     async def begin(self, session: AsyncSession, visit: Visit, slug: str) -> Reply:
@@ -43,13 +44,14 @@ class Devices:
         if found is not None:
             return await self._make(session, visit, found)
         await self._desk.begin(session, visit, "device-where")
-        title = visit.say("device-unknown-site" if slug else "device-where")
-        return Reply(title, places_board(realms, "device", 0, visit.reader.words))
+        return offer(visit, realms, "device-unknown-site" if slug else "device-where", "device")
 
     async def places(self, session: AsyncSession, visit: Visit, act: Act) -> Reply | None:
         """Another page of places."""
+        if await self._desk.current(session, visit, "device-where") is None:
+            return None
         realms = await self._desk.admin_realms(session, visit)
-        return Reply(visit.say("device-where"), places_board(realms, "device", act.page, visit.reader.words))
+        return offer(visit, realms, "device-where", "device", act.page)
 
     async def chosen(self, session: AsyncSession, visit: Visit, act: Act) -> Reply | None:
         """The place; pressed twice it makes one board."""

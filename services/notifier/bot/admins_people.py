@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from aiogram import Bot
+from aiogram.exceptions import TelegramAPIError
 from aiogram.types import Message, MessageOriginUser
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import conversations, people
-from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit, keys, places_board
+from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit, keys
+from services.notifier.bot.admins_places import offer, search
+from services.notifier.bot.meeting import reader_of
 from services.notifier.conversations import Conversation
 from services.notifier.people import Grant, Role
-from services.notifier.views.admins import grant_line, people_text
+from services.notifier.sight import withdraw
+from services.notifier.views.admins import grant_line, people_text, withdrawn_text
 from svitlo.errors import NotFoundError, UserError
 
 WHO = "role-who"
@@ -23,7 +30,7 @@ class People:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.steps: dict[str, Step] = {WHO: self.named}
+        self.steps: dict[str, Step] = {WHO: self.named, "role-where": search(desk, "rolein")}
         self.presses: dict[str, Press] = {
             "people": self.back,
             "role": self.role,
@@ -119,13 +126,24 @@ class People:
         found = await self._grant(session, visit, act)
         if found is None:
             return Reply(visit.say("people-gone")) if visit.powers.owner else None
+        before = (await people.powers(session, found.user_id)).seen
         try:
             await people.revoke(session, found.id, actor=visit.actor)
         except NotFoundError:
             return Reply(visit.say("people-gone"))
         except UserError:
             return Reply(visit.say("people-last-owner"))
-        return Reply(visit.say("people-taken", grant=_line(found, visit)))
+        chat, places = await withdraw(session, found.user_id, before)
+        text = visit.say("people-taken", grant=_line(found, visit))
+        if chat is None or not places:
+            return Reply(text)
+        told = withdrawn_text([place.name for place in places], reader_of(self._desk.context, chat))
+
+        async def tell(bot: Bot) -> None:
+            with contextlib.suppress(TelegramAPIError):  # they may have blocked the bot
+                await bot.send_message(found.user_id, told)
+
+        return Reply(f"{text}\n{visit.say('people-withdrawn', count=len(places))}", then=tell)
 
     async def accept(self, session: AsyncSession, visit: Visit, word: str, *, owner_only: bool = False) -> Reply:
         """`/own <word>`, `/start r_<word>`."""
@@ -142,7 +160,7 @@ class People:
     async def _board(self, session: AsyncSession, visit: Visit, page: int) -> Reply:
         realms = await self._desk.admin_realms(session, visit)
         everywhere = (visit.say("everywhere"), Act(do="rolein", what="0"))
-        return Reply(visit.say("people-where"), places_board(realms, "rolein", page, visit.reader.words, everywhere))
+        return offer(visit, realms, "people-where", "rolein", page, everywhere)
 
     async def _grant(self, session: AsyncSession, visit: Visit, act: Act) -> Grant | None:
         if not visit.powers.owner:

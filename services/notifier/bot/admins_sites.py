@@ -6,7 +6,8 @@ from aiogram.types import Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import conversations
-from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit, keys, places_board, written
+from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit, keys, written
+from services.notifier.bot.admins_places import offer, search
 from services.notifier.conversations import Conversation
 from services.notifier.slugs import slug_of
 from svitlo import registry
@@ -21,7 +22,11 @@ class Sites:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.steps: dict[str, Step] = {"site-name": self.named, "site-slug": self.slugged}
+        self.steps: dict[str, Step] = {
+            "site-name": self.named,
+            "site-slug": self.slugged,
+            "site-parent": search(desk, "under"),
+        }
         self.presses: dict[str, Press] = {
             "slugok": self.slug_good,
             "under": self.under,
@@ -117,7 +122,7 @@ class Sites:
     async def _parents(self, session: AsyncSession, visit: Visit, page: int) -> Reply:
         realms = await self._desk.admin_realms(session, visit)
         top = [(visit.say("site-top"), Act(do="under", what="0"))] if visit.powers.everywhere else []
-        return Reply(visit.say("site-parent"), places_board(realms, "under", page, visit.reader.words, *top))
+        return offer(visit, realms, "site-parent", "under", page, *top)
 
 
 async def _free(session: AsyncSession, slug: str) -> str:

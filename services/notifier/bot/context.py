@@ -26,6 +26,8 @@ class Context:
     clock: Callable[[], datetime] = utc_now
     bot_name: str = ""
     public_url: str | None = None
+    menu: tuple[str, ...] = ()
+    """The commands people are offered; the routers say which."""
     secrets: Secrets | None = None
     """Finds what a new board has to be told; None where this process may not know."""
 

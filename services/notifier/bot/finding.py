@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiogram import F, Router
 from aiogram.enums import ChatMemberStatus
 from aiogram.filters import Command, CommandObject, CommandStart, ExceptionTypeFilter
@@ -14,7 +16,7 @@ from services.notifier.bot.keyboards import Act, Press, tree_board
 from services.notifier.bot.meeting import is_private, meet, reader_of, show
 from services.notifier.bot.permission import Permission
 from services.notifier.chats import TELEGRAM
-from services.notifier.chats_tree import public_tree
+from services.notifier.sight import find_place, titles, tree_for, visible_sites
 from services.notifier.texts import Words, language_of, words
 from services.notifier.views import status_text
 from services.notifier.views.finding import branch_text, hello_text
@@ -58,7 +60,7 @@ class Finding:
         return router
 
     async def start(self, message: Message, command: CommandObject) -> None:
-        """`/start`, `/start s_<slug>` (a public site), `/start i_<invite>` (any site)."""
+        """`/start`, `/start s_<slug>` (a site one may see), `/start i_<invite>` (any site)."""
         kind, _, word = (command.args or "").strip().partition("_")
         if word and kind in ("s", "i"):
             if kind == "s" and await self._open_named(message, word):
@@ -67,7 +69,7 @@ class Finding:
             return
         async with self._database.transaction() as session:
             chat = await meet(session, self._context, message, message.from_user)
-            tree = await public_tree(session, chat.id)
+            tree = await tree_for(session, chat)
         reader = reader_of(self._context, chat)
         text = hello_text(reader, tree, typing=is_private(message))
         await message.answer(text, reply_markup=tree_board(tree, None, 0, reader.words))
@@ -110,17 +112,20 @@ class Finding:
         await message.answer(text, reply_markup=markup)
 
     async def status(self, message: Message) -> None:
-        """`/status`: the sites the chat follows, or else the public ones."""
+        """`/status`: the sites the chat follows, or else those it may follow."""
         async with self._database.transaction() as session:
             chat = await meet(session, self._context, message, message.from_user)
             followed = await chats.followed_sites(session, chat.id)
-            places = followed or await chats.public_sites(session, chat.id)
-            sites = await chats.statuses(session, [place.id for place in places])
+            places = followed or await visible_sites(session, chat)
+            known = await chats.statuses(session, [place.id for place in places])  # in the same order: by name
+            titled = await titles(session, places)
+        sites = [replace(status, place=place.name) for status, place in zip(known, titled, strict=True)]
         reader = reader_of(self._context, chat)
         if not sites:
             await message.answer(reader.words.say("status-none"))
             return
-        intro = "" if followed else reader.words.say("status-public") + "\n\n"
+        key = "status-public" if all(place.public for place in places) else "status-visible"
+        intro = "" if followed else reader.words.say(key) + "\n\n"
         await message.answer(intro + status_text(sites, reader))
 
     async def help(self, message: Message) -> None:
@@ -137,7 +142,7 @@ class Finding:
             return
         async with self._database.transaction() as session:
             chat = await meet(session, self._context, query.message, query.from_user)
-            tree = await public_tree(session, chat.id)
+            tree = await tree_for(session, chat)
             spot = tree.get(callback_data.site)
             sites = await chats.statuses(session, [spot.id]) if spot else []
         reader = reader_of(self._context, chat)
@@ -158,7 +163,7 @@ class Finding:
         async with self._database.transaction() as session:
             chat = await meet(session, self._context, query.message, query.from_user)
             reader = reader_of(self._context, chat)
-            place = await chats.find_site(session, site_id=callback_data.site) if allowed else None
+            place = await find_place(session, chat, site_id=callback_data.site) if allowed else None
             text, markup = await follow_place(session, chat, place, reader) if place else ("", None)
         if place is None:
             key = "follow-gone" if allowed else "group-admins-only"
@@ -207,7 +212,7 @@ class Finding:
         """A link to a place with others below it, as a poster in its hall has one, asks which; False for any other."""
         async with self._database.transaction() as session:
             chat = await meet(session, self._context, message, message.from_user)
-            tree = await public_tree(session, chat.id)
+            tree = await tree_for(session, chat)
             spot = tree.named(slug)
             if spot is None or not tree.under(spot.id):
                 return False
@@ -222,7 +227,7 @@ class Finding:
         async with self._database.transaction() as session:
             chat = await meet(session, self._context, message, message.from_user)
             reader = reader_of(self._context, chat)
-            place = await chats.find_site(session, slug=slug, invite=invite) if allowed else None
+            place = await find_place(session, chat, slug=slug, invite=invite) if allowed else None
             markup: InlineKeyboardMarkup | None = None
             if place is None:
                 text = reader.words.say("not-found" if allowed else "group-admins-only")

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.notifier import chats, chats_rules
 from services.notifier.bot.keyboards import after_board, on_page, places_board
 from services.notifier.chats import Chat, Place
-from services.notifier.chats_tree import follow, public_tree
+from services.notifier.sight import follow, tree_for
 from services.notifier.views import Reader
 from services.notifier.views.finding import STEP, Followed, followed_text, places_text
 
@@ -17,9 +17,9 @@ async def follow_place(
     session: AsyncSession, chat: Chat, place: Place, reader: Reader
 ) -> tuple[str, InlineKeyboardMarkup]:
     """Let the chat follow a place, or those below it; returns what to say and what may come next."""
-    followed = await follow(session, chat.id, place.id)
+    followed = await follow(session, chat, place.id)
     status = (await chats.statuses(session, [place.id]))[0]
-    tree = await public_tree(session, chat.id)
+    tree = await tree_for(session, chat)
     spot = tree.get(place.id)
     name = STEP.join(step.name for step in tree.path(spot)[-2:]) if spot else place.name
     several = 0 if place.id in followed and len(followed) == 1 else len(followed)

@@ -1,4 +1,4 @@
-"""`/forget`: all that is kept of a chat goes, once it was asked for twice."""
+"""`/forget`: all that is kept of a chat goes, once it was asked for twice; the last owner is asked once more."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message, User
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats, chats_forget
+from services.notifier import chats, chats_forget, people
 from services.notifier.bot.context import Context
 from services.notifier.bot.meeting import is_private, reader_of, show, topic_of
+from services.notifier.bot.menus import drop_menu
 from services.notifier.bot.permission import Permission
 from services.notifier.bot.rules_boards import Whole, whole_board
 from services.notifier.chats import TELEGRAM, Chat
@@ -21,6 +22,9 @@ from services.notifier.views import Reader
 from services.notifier.views.settings import forget_text
 
 COMMANDS: tuple[str, ...] = ()
+
+SURE = ("yes", "owner")
+"""Answers that mean it; `owner` also where nobody is left to own the bot."""
 
 
 def make(context: Context) -> Router:
@@ -48,6 +52,7 @@ class Forget:
         allowed = await self._permission.of(message)
         async with self._context.database.transaction() as session:
             kept = await chats_forget.kept(session, message.chat.id)
+            last_owner = await people.is_last_owner(session, message.chat.id)
             reader = await self._reader(session, message, message.from_user)
         say = reader.words.say
         if not allowed:
@@ -56,7 +61,7 @@ class Forget:
             await message.answer(say("forget-nothing"))
         else:
             board = whole_board("forget", [("yes", say("forget-yes")), ("no", say("forget-no"))])
-            text = forget_text(kept, reader, group=not is_private(message), done=False)
+            text = forget_text(kept, reader, group=not is_private(message), done=False, last_owner=last_owner)
             await message.answer(text, reply_markup=board)
 
     async def press(self, query: CallbackQuery, callback_data: Whole, bot: Bot) -> None:
@@ -71,16 +76,26 @@ class Forget:
             return
         async with self._context.database.transaction() as session:
             reader = await self._reader(session, message, query.from_user)
-            sure = callback_data.value == "yes"
+            # Two owners who go at once must both be asked.
+            last_owner = await people.is_last_owner(session, message.chat.id, settled=True)
+            asked_again = last_owner and callback_data.value == "yes"
+            sure = callback_data.value in SURE and not asked_again
             pinned = await chats_forget.kept_up(session, message.chat.id) if sure else []
             gone = await chats_forget.forget(session, message.chat.id) if sure else None
+        if asked_again:
+            say = reader.words.say
+            board = whole_board("forget", [("owner", say("forget-owner-yes")), ("no", say("forget-no"))])
+            await show(query, say("forget-owner-sure"), board)
+            return
         if gone is None:
             text = reader.words.say("forget-kept")
         elif not gone:
             text = reader.words.say("forget-nothing")
         else:
-            text = forget_text(gone, reader, group=not is_private(message), done=True)
+            text = forget_text(gone, reader, group=not is_private(message), done=True, last_owner=last_owner)
         await show(query, text, None)
+        if gone is not None:
+            await drop_menu(bot, message.chat.id)
         for message_id in pinned:
             await _take_down(bot, message.chat.id, message_id)
 

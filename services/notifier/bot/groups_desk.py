@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError
 from aiogram.types import InlineKeyboardMarkup, Message, User
@@ -12,11 +14,13 @@ from services.notifier import chats, pins_store
 from services.notifier.bot.context import Context
 from services.notifier.bot.groups_boards import card_board, link_tree_board, unlink_board
 from services.notifier.bot.meeting import meet, reader_of
+from services.notifier.bot.menus import show_menu
 from services.notifier.bot.permission import Permission
 from services.notifier.bot.rights import Rights, bot_rights
 from services.notifier.chats import Chat
 from services.notifier.chats_tree import follow, public_tree
 from services.notifier.pins_store import NO_RIGHT
+from services.notifier.sight import titles
 from services.notifier.texts import LANGUAGES
 from services.notifier.views import Reader
 from services.notifier.views.finding import branch_text
@@ -101,7 +105,7 @@ class Desk:
     async def places(self, chat: Chat, page: int, reader: Reader) -> Page:
         """The places to let go."""
         async with self._database.transaction() as session:
-            places = await chats.followed_sites(session, chat.id)
+            places = await titles(session, await chats.followed_sites(session, chat.id))
         if not places:
             return reader.words.say("unlink-none"), None
         return reader.words.say("unlink-which"), unlink_board(chat.id, places, page, reader.words)
@@ -147,16 +151,17 @@ class Desk:
                 await pins_store.resume(session, chat.chat_id)
         return rights
 
-    async def next_language(self, chat: Chat) -> Chat:
+    async def next_language(self, bot: Bot, chat: Chat) -> Chat:
         """Speak the next of our languages to the chat."""
         language = LANGUAGES[(LANGUAGES.index(chat.language) + 1) % len(LANGUAGES)]
         async with self._database.transaction() as session:
             await chats.set_language(session, chat.id, language)
+        await show_menu(bot, self._context, replace(chat, language=language))
         found = await self.find(chat.id)
         return found[0] if found else chat
 
     async def _card(self, session: AsyncSession, chat: Chat, title: str | None, rights: Rights, *, forum: bool) -> Card:
-        places = await chats.followed_sites(session, chat.id)
+        places = await titles(session, await chats.followed_sites(session, chat.id))
         return Card(
             kind=chat.kind,
             title=title,

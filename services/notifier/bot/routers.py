@@ -33,5 +33,6 @@ def menu() -> tuple[str, ...]:
 
 
 def routers(context: Context) -> list[Router]:
-    """One router a concern; the last one answers what none of them understood."""
+    """One router a concern; the last one answers what none of them understood. The context learns the menu."""
+    context.menu = menu()
     return [concern.make(context) for concern in (*CONCERNS, search)]

@@ -8,12 +8,11 @@ import re
 from aiogram import F, Router
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
-from services.notifier import chats
 from services.notifier.bot.context import Context
 from services.notifier.bot.following import follow_place
 from services.notifier.bot.keyboards import found_board
 from services.notifier.bot.meeting import meet, reader_of
-from services.notifier.chats_tree import public_tree
+from services.notifier.sight import find_place, tree_for
 from services.notifier.texts import language_of, words
 from services.notifier.views.finding import found_text
 
@@ -55,12 +54,12 @@ class Search:
         async with self._context.database.transaction() as session:
             chat = await meet(session, self._context, message, message.from_user)
             reader = reader_of(self._context, chat)
-            place = await chats.find_site(session, slug=slug, invite=invite) if slug or invite else None
+            place = await find_place(session, chat, slug=slug, invite=invite) if slug or invite else None
             markup: InlineKeyboardMarkup | None
             if place is not None:
                 text, markup = await follow_place(session, chat, place, reader)
             else:
-                tree = await public_tree(session, chat.id)
+                tree = await tree_for(session, chat)
         if place is None:
             # Thousands of names take a while, in which alerts must go out.
             found = await asyncio.to_thread(tree.search, typed[:LONGEST])

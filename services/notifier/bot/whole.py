@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from aiogram import F, Router
+from aiogram import Bot, F, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +14,7 @@ from services.notifier import chats, conversations, typed
 from services.notifier.bot import rules_boards as boards
 from services.notifier.bot.context import Context
 from services.notifier.bot.meeting import is_private, meet, reader_of, show
+from services.notifier.bot.menus import show_menu
 from services.notifier.bot.permission import Permission
 from services.notifier.bot.rules_boards import Whole, whole_board
 from services.notifier.chats import Chat
@@ -54,7 +55,7 @@ class WholeChat:
         router.message.register(self.typed_zone, F.text, F.chat.type == "private", self.is_zone)
         return router
 
-    async def command(self, message: Message, command: CommandObject) -> None:
+    async def command(self, message: Message, command: CommandObject, bot: Bot) -> None:
         """`/mute`, `/mute 8h`, `/unmute`, `/language`, `/language en`, `/timezone`, `/timezone Europe/Warsaw`."""
         word = (command.args or "").strip()
         allowed = await self._permission.of(message)
@@ -74,8 +75,10 @@ class WholeChat:
             else:
                 text, markup = await self._ask_zone(session, chat, reader, private=is_private(message))
         await message.answer(text, reply_markup=markup)
+        if allowed and command.command == "language" and (language := _language_in(word)):
+            await show_menu(bot, self._context, replace(chat, language=language))
 
-    async def press(self, query: CallbackQuery, callback_data: Whole) -> None:
+    async def press(self, query: CallbackQuery, callback_data: Whole, bot: Bot) -> None:
         """A choice for the whole chat."""
         own = words(language_of(query.from_user.language_code, self._context.language))
         if not isinstance(query.message, Message):
@@ -99,6 +102,8 @@ class WholeChat:
             else:
                 text, markup = reader.words.say("stale"), None
         await show(query, text, markup)
+        if what == "language" and (language := _language_in(value)):
+            await show_menu(bot, self._context, replace(chat, language=language))
 
     async def is_zone(self, message: Message) -> bool:
         """Whether a message may answer the question for a time zone."""
@@ -136,8 +141,8 @@ class WholeChat:
     async def _language(self, session: AsyncSession, chat: Chat, word: str, reader: Reader) -> Answer:
         if not word:
             return reader.words.say("language-which"), whole_board("language", NAMES.items(), chat.language)
-        language = {"ua": "uk"}.get(word.lower(), word.lower())
-        if language not in LANGUAGES:
+        language = _language_in(word)
+        if language is None:
             return reader.words.say("language-unknown"), None
         await chats.set_language(session, chat.id, language)
         return words(language).say("language-set"), None
@@ -157,6 +162,12 @@ class WholeChat:
         choices = [(name, name) for name in (own, *(name for name in ZONES if name != own))]
         text = zone_text(reader.zone.key, reader, chosen=False, private=private)
         return text, whole_board("zone", choices, reader.zone.key)
+
+
+def _language_in(word: str) -> str | None:
+    """The language somebody names; None for one we do not speak."""
+    language = {"ua": "uk"}.get(word.lower(), word.lower())
+    return language if language in LANGUAGES else None
 
 
 _MUTES = {str(value) for value in (*boards.MUTES, boards.MORNING, boards.FOREVER, boards.UNMUTE)}

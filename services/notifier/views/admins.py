@@ -75,7 +75,16 @@ def people_text(grants: Sequence[Grant], reader: Reader) -> str:
 def grant_line(grant: Grant, reader: Reader) -> str:
     """A role: whose, which, where."""
     where = reader.escape(grant.place) if grant.place else reader.words.say("everywhere")
-    return f"{grant.user_id}: {reader.words.say(f'role-{grant.role.value}')}, {where}"
+    return f"{grant.user_id} — {reader.words.say(f'role-{grant.role.value}')}, {where}"
+
+
+def withdrawn_text(places: Sequence[str], reader: Reader) -> str:
+    """To somebody whose role is gone: which places they are told of no longer."""
+    say = reader.words.say
+    lines = [say("role-withdrawn"), *(f"• {reader.escape(place)}" for place in places[:MOST_LINES])]
+    if len(places) > MOST_LINES:
+        lines.append(say("admin-more", count=len(places) - MOST_LINES))
+    return "\n".join([*lines, say("role-withdrawn-then")])
 
 
 def operation_text(found: Operation, reader: Reader) -> str:

@@ -120,13 +120,13 @@ FOREVER_YEAR = 9000
 
 def spot_label(spot: Spot, *, branches: bool) -> str:
     """A place on a button of the tree."""
-    tail = (" ✅" if spot.followed else "") + (" ›" if branches else "")
+    tail = _marks(spot) + (" ›" if branches else "")
     return f"{MARKS[spot.state]} {short_name(spot.name, LABEL - len(tail) - 2)}{tail}"
 
 
 def found_label(spot: Spot, tree: Tree) -> str:
     """A place on a button of what was found: with the one above it, which `секція 1` needs."""
-    tail = " ✅" if spot.followed else ""
+    tail = _marks(spot)
     room = LABEL - len(tail) - 2
     above = tree.path(spot)[:-1]
     name = spot.name
@@ -134,3 +134,8 @@ def found_label(spot: Spot, tree: Tree) -> str:
         left = room - len(name) - 2
         name = f"{short_name(above[-1].name, left)}, {name}" if left >= 5 else name
     return f"{MARKS[spot.state]} {short_name(name, room)}{tail}"
+
+
+def _marks(spot: Spot) -> str:
+    """What stands behind a name: that others do not see the place, and that it is followed."""
+    return (" 🔒" if spot.private else "") + (" ✅" if spot.followed else "")

@@ -65,7 +65,8 @@ def remind_text(minutes: int, reader: Reader) -> str:
     """How often it reminds."""
     if not minutes:
         return reader.words.say("remind-never")
-    return reader.words.say("remind-every", duration=reader.words.duration(timedelta(minutes=minutes)))
+    duration = reader.words.duration(timedelta(minutes=minutes))
+    return reader.words.say("remind-every", duration=duration, hours=minutes // 60)
 
 
 def muted_text(until: datetime | None, reader: Reader) -> str:
@@ -81,10 +82,13 @@ def zone_text(name: str, reader: Reader, *, chosen: bool, private: bool = True) 
     return reader.words.say(key, zone=name, time=reader.time(reader.now))
 
 
-def forget_text(kept: Kept, reader: Reader, *, group: bool, done: bool) -> str:
-    """What would be deleted, or was."""
+def forget_text(kept: Kept, reader: Reader, *, group: bool, done: bool, last_owner: bool = False) -> str:
+    """What would be deleted, or was; `last_owner`: and what it means that nobody is left to give roles."""
     say = reader.words.say
     counts = {"forget-places": kept.places, "forget-messages": kept.messages, "forget-roles": kept.roles}
     what = ", ".join(say(key, count=count) for key, count in counts.items() if count) or say("forget-settings")
     where = "group" if group else "chat"
-    return say("forgotten" if done else f"forget-ask-{where}", what=what)
+    text = say("forgotten" if done else f"forget-ask-{where}", what=what)
+    if not last_owner:
+        return text
+    return f"{text}\n\n{say('forgotten-last-owner' if done else 'forget-last-owner')}"

@@ -52,6 +52,7 @@ not-followed = You were not following that place. Yours: /places
 
 # State of all
 status-public = You are not following any place yet (/start). Public places:
+status-visible = You are not following any place yet (/start). The places you may see:
 status-none = Nothing to show yet: there are no public places.
 status-more = { $count ->
     [one] …and { $count } more place
@@ -69,7 +70,7 @@ page-back = ‹ Previous
 page-next = Next ›
 
 # Misunderstandings
-slow-down = Not so fast, please.
+slow-down = Not so fast, please. That was not done: try again in a minute.
 stale = This button is out of date. Start here: /places
 group-admins-only = Only the admins here can change that.
 unknown-command = There is no such command. What I can do: /help

@@ -19,7 +19,10 @@ quiet-none = немає
 mode-silent = без звуку
 mode-hold = зведенням уранці
 remind-never = немає
-remind-every = кожні { $duration }, поки немає світла
+remind-every = { $hours ->
+    [1] щогодини, поки немає світла
+   *[other] кожні { $duration }, поки немає світла
+}
 
 # Екрани
 kinds-which = 🔔 { $place }: про що писати?
@@ -27,7 +30,7 @@ length-which = ⏱ { $place }: про які відключення писати
     Про довші напишу, щойно мине обраний час.
 quiet-which = 🌙 { $place }: коли не турбувати?
     Зараз: { $hours }.
-    Нічого не загубиться: прийде без звуку або зведенням, коли тихі години скінчаться.
+    Нічого не загубиться: прийде без звуку або зведенням, коли тихі години закінчаться.
 quiet-type = 🌙 { $place }: напишіть свої тихі години, наприклад 22:30-06:45.
 quiet-type-group = 🌙 { $place }: напишіть тихі години у відповідь на це повідомлення, наприклад 22:30-06:45.
 quiet-typed-badly = Не зрозумів. Напишіть так: 22:30-06:45
@@ -35,7 +38,7 @@ remind-which = 🔁 { $place }: чи нагадувати, поки немає �
 mute-which = 🔕 { $place }: скільки мовчати?
     Потім скажу, якщо щось змінилося.
 leave-which = { $place }: більше не стежити?
-    Налаштування цього місця зникнуть.
+    Ваші налаштування цього місця буде видалено.
 
 # Кнопки
 pick-kind-lost = Світло зникло
@@ -56,7 +59,10 @@ pick-quiet-own = ✏️ Свій час…
 pick-silent = Без звуку
 pick-hold = Зведенням уранці
 pick-remind-never = Не нагадувати
-pick-remind = Кожні { $duration }
+pick-remind = { $hours ->
+    [1] Щогодини
+   *[other] Кожні { $duration }
+}
 pick-mute = На { $duration }
 pick-mute-until = До { $time }
 pick-mute-forever = Доки не ввімкну
@@ -74,7 +80,7 @@ unmuted = 🔔 Знову сповіщаю.
 unmuted-already = 🔔 Я й не мовчу.
 language-which = Мова · Language
 language-set = 🇺🇦 Говорю українською.
-language-unknown = Я вмію українською та англійською: /language
+language-unknown = Розмовляю лише українською та англійською. Обрати: /language
 zone-now = 🕒 Часовий пояс: { $zone }, зараз { $time }.
     Оберіть інший або напишіть, наприклад Europe/Warsaw:
 zone-now-group = 🕒 Часовий пояс: { $zone }, зараз { $time }.
@@ -82,9 +88,9 @@ zone-now-group = 🕒 Часовий пояс: { $zone }, зараз { $time }.
 zone-set = 🕒 Часовий пояс: { $zone }, зараз { $time }.
 zone-unknown = Такого часового поясу не знаю. Приклад: /timezone Europe/Warsaw
 forget-ask-chat = 🗑 Видалити все, що я знаю про цей чат?
-    Це { $what }. Повернути їх не можна.
+    А саме: { $what }. Відновити це буде неможливо.
 forget-ask-group = 🗑 Видалити все, що я знаю про цю групу?
-    Це { $what }. Повернути їх не можна.
+    А саме: { $what }. Відновити це буде неможливо.
 forget-settings = налаштування цього чату
 forget-places = { $count ->
     [one] { $count } місце з налаштуваннями
@@ -97,10 +103,20 @@ forget-messages = { $count ->
    *[many] { $count } записів про сповіщення
 }
 forget-roles = { $count ->
-    [one] ваша { $count } роль адміністратора
-    [few] ваші { $count } ролі адміністратора
-   *[many] ваші { $count } ролей адміністратора
+    [1] ваша роль у боті
+    [one] ваша { $count } роль у боті
+    [few] ваші { $count } ролі в боті
+   *[many] ваші { $count } ролей у боті
 }
+forget-last-owner =
+    ⚠️ Ви — єдиний власник бота. Без вас ніхто не зможе давати й забирати доступ.
+    Щоб спершу передати права: /people → «Дати доступ» → «власник». Або нехай хтось виконає на сервері <code>svitlo bot owner</code> (у Docker Compose: <code>docker compose exec ingest svitlo bot owner</code>) і надішле мені рядок, який там зʼявиться.
+forget-owner-sure =
+    ⚠️ Справді лишити бота без власника?
+    Сповіщення приходитимуть, як і досі. Але ніхто не зможе давати доступ, доки хтось не виконає на сервері <code>svitlo bot owner</code>. Краще спершу передати права: /people
+forget-owner-yes = 🗑 Так, без власника
+forgotten-last-owner =
+    ⚠️ Тепер бот не має власника. Щоб ним стати, виконайте на сервері <code>svitlo bot owner</code> (у Docker Compose: <code>docker compose exec ingest svitlo bot owner</code>) і надішліть мені рядок, який там зʼявиться.
 forgotten = 🗑 Видалено: { $what }.
     Почати знову: /start
 forget-nothing = Я нічого не зберігаю про цей чат.
