@@ -68,7 +68,7 @@ SELECT d.chat, d.id, d.silent, d.held, e.site_id, e.outage_id, p.name AS parent,
   e.occurred_lo, e.occurred_hi, e.detected_at, CASE WHEN d.held IS NOT NULL THEN d.not_before END AS held_until,
   coalesce(o.started_lo, (SELECT l.occurred_lo FROM power_events l
     WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost' ORDER BY l.seq DESC LIMIT 1)) AS outage_started,
-  o.ended_hi AS outage_ended,
+  o.ended_hi AS outage_ended, o.retracted_at IS NOT NULL AS never,
   (SELECT max(b.ended_hi) FROM outages b WHERE b.site_id = e.site_id AND b.id <> e.outage_id
     AND NOT b.momentary AND b.retracted_at IS NULL AND b.ended_hi <= e.occurred_lo) AS power_since,
   coalesce(CAST(e.details->>'reconstructed' AS boolean), false) AS reconstructed,
@@ -271,7 +271,7 @@ def _queued(row: dict[str, Any]) -> Queued:
     row["flapping"] = msgspec.json.decode(row["flapping"], type=Flapping) if row["flapping"] else None
     held = Held(row["held"]) if row["held"] else None
     alert = Alert(**{name: row[name] for name in Alert.__dataclass_fields__})
-    own = {name: row[name] for name in ("id", "site_id", "outage_id", "parent", "area")}
+    own = {name: row[name] for name in ("id", "site_id", "outage_id", "parent", "area", "never")}
     return Queued(**own, held=held, alert=alert)
 
 

@@ -20,6 +20,7 @@ class Queued:
     """A pending alert of a chat, oldest first in its queue: the delivery's key, its site and outage, and its words.
 
     `parent` is the name of the place the site belongs to; `area` names the happening in which many boards vanished.
+    `never`: its outage was taken back meanwhile.
     """
 
     id: int
@@ -29,6 +30,7 @@ class Queued:
     parent: str | None = None
     area: UUID | None = None
     held: Held | None = None
+    never: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,11 @@ def gather(queue: Sequence[Queued]) -> Bundle:
 
 def _retracted_out(items: list[Queued]) -> list[Queued]:
     """Without outages that never were. Of those told before, the retraction stays."""
+    losses = [item for item in items if item.alert.kind is _LOST]
     never = {item.outage_id for item in items if item.alert.kind is _REVISED and item.alert.cause in RETRACTED}
-    unsaid = {item.outage_id for item in items if item.alert.kind is _LOST} & never
+    # Not everybody is owed the retraction.
+    never |= {item.outage_id for item in losses if item.never}
+    unsaid = {item.outage_id for item in losses} & never
     return [
         item
         for item in items
@@ -117,16 +122,14 @@ def _entry(items: Sequence[Queued]) -> Entry:
     over = [item for item in items if item.alert.kind is _RESTORED and item.outage_id in lost]
     off = sum((_length(lost[item.outage_id].alert, item.alert) for item in over), timedelta(0))
     alert = last.alert
-    if last.alert.kind is _RESTORED and last.alert.outage_started is None and last.outage_id in lost:
+    ends, ended = last in over, alert.outage_ended
+    if ends and alert.outage_started is None:
         alert = replace(alert, outage_started=lost[last.outage_id].alert.occurred_lo)
-    return Entry(
-        alert=alert,
-        parent=last.parent,
-        area=last.area,
-        outages=len(over),
-        off=off,
-        ends=last in over,
-    )
+    elif alert.kind is _LOST and ended is not None:
+        # It waited for so long that it is over, and of its end the chat is told nothing or later.
+        alert = replace(alert, kind=_RESTORED, occurred_hi=ended)
+        return Entry(alert=alert, parent=last.parent, outages=len(over) + 1, off=off + _length(alert, alert), ends=True)
+    return Entry(alert=alert, parent=last.parent, area=last.area, outages=len(over), off=off, ends=ends)
 
 
 def _length(lost: Alert, restored: Alert) -> timedelta:
