@@ -25,11 +25,12 @@ WITH RECURSIVE held AS (
   WHERE d.state = 'pending' AND d.not_before > now() AND d.claimed_until IS NULL AND d.event_seq IS NOT NULL
 ), news AS (
   SELECT e.seq, e.site_id, e.kind, e.cause, {STARTED} AS started
-  FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id WHERE e.seq IN (SELECT seq FROM held)
+  FROM power_events e JOIN sites i ON i.id = e.site_id AND i.removed_at IS NULL
+  LEFT JOIN outages o ON o.id = e.outage_id WHERE e.seq IN (SELECT seq FROM held)
 ), {followers("news", "seq", of="s.chat IN (SELECT chat FROM held)")}
 SELECT array_agg(h.id) AS ids, n.kind, n.cause, n.started, h.not_before, f.chat IS NOT NULL AS followed, f.timezone,
   f.kinds, f.min_minutes, f.quiet_from, f.quiet_to, f.quiet_mode, f.muted_until, now() AS now
-FROM held h JOIN news n ON n.seq = h.seq LEFT JOIN followers f ON f.seq = h.seq AND f.chat = h.chat
+FROM held h LEFT JOIN news n ON n.seq = h.seq LEFT JOIN followers f ON f.seq = h.seq AND f.chat = h.chat
 GROUP BY 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 """)  # noqa: S608 - the only things put in are names of this package's
 
