@@ -14,7 +14,7 @@ from services.notifier.conversations import Conversation
 from services.notifier.people import Realm
 from services.notifier.places import Spot, Tree
 from services.notifier.texts import Words
-from services.notifier.views import short_name
+from services.notifier.views import short_path
 from svitlo.contracts import SiteStateWord
 
 PATH = 60
@@ -72,4 +72,4 @@ def fitting(realms: Sequence[Realm], typed: str) -> list[Realm]:
 
 
 def _row(realm: Realm, do: str) -> Row:
-    return [button(short_name(realm.path, PATH), Act(do=do, what=str(realm.id)))]
+    return [button(short_path(realm.path, PATH), Act(do=do, what=str(realm.id)))]

@@ -26,7 +26,7 @@ from services.notifier.chats import Chat, Place
 from services.notifier.history import Site
 from services.notifier.reach import titles
 from services.notifier.texts import Words
-from services.notifier.views import Reader, short_name
+from services.notifier.views import Reader, short_path
 from services.notifier.views.reports import PERIODS, Period, history_text, stats_text
 
 COMMANDS = ("history", "stats", "week", *by_itself.COMMANDS)
@@ -260,7 +260,7 @@ def _choice(report: Report, places: list[Place], page: int, words: Words) -> Inl
         return None
     page = min(max(page, 0), (len(places) - 1) // CHOICES)
     rows = [
-        [_button(short_name(place.name, 40), Choose(report=report, site=place.id))]
+        [_button(short_path(place.name, 40), Choose(report=report, site=place.id))]
         for place in places[page * CHOICES : (page + 1) * CHOICES]
     ]
     turns = []

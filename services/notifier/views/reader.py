@@ -12,6 +12,9 @@ from services.notifier.texts import Words
 HEADLINE_NAME = 22
 """Characters of a name in the first line: place and state must fit the 40 a notification shows."""
 
+STEP = " › "
+"""Between a place and the one below it."""
+
 Escape = Callable[[str], str]
 
 
@@ -32,3 +35,15 @@ class Reader:
 def short_name(name: str, limit: int = HEADLINE_NAME) -> str:
     """A name cut to `limit` characters."""
     return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"
+
+
+def short_path(path: str, limit: int) -> str:
+    """A way from above down to a place, cut to `limit` characters: what it is called itself is cut last."""
+    if len(path) <= limit:
+        return path
+    parts = path.split(STEP)
+    while len(parts) > 1:
+        parts.pop(0)
+        if len(shown := STEP.join(["…", *parts])) <= limit:
+            return shown
+    return short_name(parts[0], limit)
