@@ -34,6 +34,7 @@ role-owner = owner
 role-admin = admin
 role-viewer = viewer
 people-title = Who may do what:
+people-you = (you)
 people-add = ➕ Give access
 people-role = Which role?
 people-where = For which places? A role covers everything below, too.

@@ -42,6 +42,7 @@ role-owner = власник
 role-admin = адміністратор
 role-viewer = перегляд
 people-title = Хто що може:
+people-you = (це ви)
 people-add = ➕ Дати доступ
 people-role = Яку роль дати?
 people-where = Для яких місць? Роль діє і на все, що нижче.
