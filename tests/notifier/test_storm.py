@@ -174,7 +174,7 @@ def test_a_loss_told_before_is_taken_back() -> None:
     queue = [queued(2, 0, RESTORED), queued(3, 0, REVISED, cause=Cause.NETWORK, outage_started=NOW)]
     bundle = gather(queue)
     assert (bundle.told, bundle.vanished) == ((3,), (2,))
-    assert said(bundle)[0] == "↩️ Шевченка 12 — світло не зникало"
+    assert said(bundle)[0] == "↩️ Шевченка 12 — світло було, не зникало"
 
 
 def test_a_refinement_of_what_is_still_queued_needs_no_words() -> None:

@@ -61,7 +61,7 @@ async def test_a_reminder_comes_each_interval_once(world: World, telegram: FakeT
     assert await look(world) == 1
     assert await owed(world) == [("reminder", 1, False)] * 2
     async with notifying(world, telegram):
-        seen = await telegram.wait_for(1, "House — світла досі немає")
+        seen = await telegram.wait_for(1, "House — світла немає й досі")
     assert "уже 2 год 5 хв" in seen.text
 
 
