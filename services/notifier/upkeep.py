@@ -48,7 +48,7 @@ WITH RECURSIVE off AS (
       AND (w.since IS NULL OR w.at < now() - CAST(:unwatched AS interval)))
 ), {followers("off", "outage", of="s.chat IN (SELECT chat FROM subscriptions WHERE remind_minutes > 0)")}, times AS (
   SELECT f.*, CAST(extract(epoch FROM now() - o.started_lo) AS float8) / 60 / f.remind_minutes AS times
-  FROM followers f JOIN off o ON o.outage = f.outage
+  FROM followers f JOIN outages o ON o.id = f.outage
   WHERE f.remind_minutes > 0 AND '{LOST}' = ANY(f.kinds)
     AND now() >= o.started_lo + make_interval(mins => f.min_minutes) AND coalesce(f.muted_until <= now(), true)
 ), due AS (
