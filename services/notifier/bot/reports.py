@@ -14,7 +14,7 @@ from aiogram.filters import Command
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
-from services.notifier import chats, chats_rules, history, weekly
+from services.notifier import chats, chats_rules, chats_told, history, weekly
 from services.notifier.bot import weekly as by_itself
 from services.notifier.bot.callbacks import HISTORY, MUTE, WEEK, Ask
 from services.notifier.bot.context import Context
@@ -30,6 +30,9 @@ from services.notifier.views.reports import PERIODS, Period, history_text, stats
 COMMANDS = ("history", "stats", "week", *by_itself.COMMANDS)
 
 MUTED_FOR: Final = timedelta(hours=8)
+MOST_NAMED = 100
+"""Characters of a place's name in an answer above the chat, which takes 200."""
+
 CHOICES = 8
 """Places on one page of a choice."""
 
@@ -173,6 +176,7 @@ class Reports:
             await _answer(query.message, await self._week(site, reader))
 
     async def _mute(self, query: CallbackQuery, site: int) -> None:
+        """Silence the place by whose rules this one is told, and say which that is: it may be the building."""
         if not isinstance(query.message, Message):
             await query.answer()
             return
@@ -180,12 +184,14 @@ class Reports:
         until = self._context.clock() + MUTED_FOR
         async with self._context.database.transaction() as session:
             chat = await meet(session, self._context, query.message, query.from_user)
-            followed = await chats_rules.rules_of(session, chat.id, site) is not None
-            if allowed and followed:
-                await chats_rules.mute(session, chat.id, site, until)
+            nearest = await chats_told.nearest(session, chat.id, site)
+            rules = None if nearest is None else await chats_rules.rules_of(session, chat.id, nearest)
+            if allowed and rules is not None:
+                await chats_rules.mute(session, chat.id, rules.site, until)
         reader = reader_of(self._context, chat)
-        key = "muted-not-allowed" if not allowed else "muted-until" if followed else "muted-not-followed"
-        await query.answer(reader.words.say(key, time=reader.time(until)), show_alert=True)
+        key = "muted-not-allowed" if not allowed else "muted-until" if rules else "muted-not-followed"
+        place = short_name(rules.title, MOST_NAMED) if rules else ""
+        await query.answer(reader.words.say(key, time=reader.time(until), place=place), show_alert=True)
 
     async def _looker(self, query: CallbackQuery, key: int) -> tuple[Site | None, Reader | None]:
         """The place a button is about, if the chat may look at it; otherwise the button is answered here."""
