@@ -116,7 +116,7 @@ class Reports:
         """A command: the report of the only place of the chat, or a choice of its places."""
         async with self._context.database.transaction() as session:
             chat = await meet(session, self._context, message, message.from_user)
-            places = await chats.followed_sites(session, chat.id) or await chats.public_sites(session, chat.id)
+            places = await chats_told.told_sites(session, chat.id) or await chats.public_sites(session, chat.id)
             site = await history.site_for(session, chat.id, places[0].id) if len(places) == 1 else None
         reader = reader_of(self._context, chat)
         if site is not None:
@@ -133,7 +133,7 @@ class Reports:
         async with self._context.database.transaction() as session:
             chat = await meet(session, self._context, query.message, query.from_user)
             site = await history.site_for(session, chat.id, callback_data.site)
-            places = await chats.followed_sites(session, chat.id) or await chats.public_sites(session, chat.id)
+            places = await chats_told.told_sites(session, chat.id) or await chats.public_sites(session, chat.id)
         reader, report = reader_of(self._context, chat), callback_data.report
         if callback_data.site == 0:
             markup = _choice(report, places, callback_data.page, reader.words)
