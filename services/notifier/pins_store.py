@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.notifier.chats_status import UNDER
 from services.notifier.chats_told import TOLD
 
 STATUS = "status"
@@ -35,10 +36,7 @@ WITH RECURSIVE asked AS (
   LEFT JOIN (telling t JOIN sites s ON s.id = t.id) ON t.chat = q.chat
   LEFT JOIN site_state st ON st.site_id = s.id
   LEFT JOIN outages o ON o.site_id = s.id AND o.ended_hi IS NULL AND o.retracted_at IS NULL
-  LEFT JOIN (
-    SELECT k.parent_id, count(*) AS total, count(*) FILTER (WHERE ks.power = 'off') AS off
-    FROM sites k LEFT JOIN site_state ks ON ks.site_id = k.id WHERE k.removed_at IS NULL GROUP BY k.parent_id
-  ) under ON under.parent_id = s.id
+  {UNDER}
   GROUP BY q.chat, c.language, c.timezone
 )
 SELECT p.chat, facts.digest AS wanted FROM facts JOIN pins p ON p.chat = facts.chat AND p.kind = :kind
