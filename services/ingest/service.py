@@ -251,6 +251,7 @@ class Ingest:
                     first = today - timedelta(days=self._settings.readings_days)
                     dropped = await store.drop_partitions(session, first)
                     await store.delete_journals(session, first)
+                    await store.delete_rejected(session, first)
                     await order_store.delete_ended(session, first)
                     self._partitions = await store.partitions(session)
                 if dropped:

@@ -103,6 +103,13 @@ async def delete_journals(session: AsyncSession, before: date) -> None:
     await session.execute(text("DELETE FROM journal_entries WHERE received_at < :start"), {"start": start})
 
 
+async def delete_rejected(session: AsyncSession, before: date) -> None:
+    """Delete what was in quarantine, and the unknown devices last heard, before the UTC day `before`."""
+    start = datetime.combine(before, datetime.min.time(), UTC)
+    await session.execute(text("DELETE FROM quarantine WHERE day < :before"), {"before": before})
+    await session.execute(text("DELETE FROM unknown_devices WHERE last_seen_at < :start"), {"start": start})
+
+
 async def write(session: AsyncSession, batch: Batch) -> None:
     """Write a batch in the caller's transaction; its partitions must exist."""
     if batch.readings:

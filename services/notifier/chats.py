@@ -64,6 +64,11 @@ FROM chats o WHERE n.id = :into AND o.id = :chat AND NOT EXISTS (SELECT 1 FROM s
 UPDATE subscriptions s SET chat = :into WHERE s.chat = :chat
   AND NOT EXISTS (SELECT 1 FROM subscriptions o WHERE o.chat = :into AND o.site_id = s.site_id)
 """),
+    # What the new chat was denied while the bot was not in it does not stand in the way of what the old one is owed.
+    text("""
+DELETE FROM deliveries o USING deliveries d WHERE o.chat = :into AND o.state IN ('dropped', 'failed')
+  AND d.chat = :chat AND d.state = 'pending' AND (o.event_seq = d.event_seq OR o.dedupe_key = d.dedupe_key)
+"""),
     text("""
 UPDATE deliveries d SET chat = :into, claimed_until = NULL WHERE d.chat = :chat
   AND NOT EXISTS (SELECT 1 FROM deliveries o

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.views import SiteStatus
 from svitlo.contracts import Cause, PowerState, SiteStateWord
+from svitlo.db.power_since import CORRECTED, SINCE
 
 # Whoever sees a private place was let in to what stands below it; of a public one private places are nobody's business.
 UNDER = """
@@ -23,14 +24,16 @@ LEFT JOIN (
 """To be joined to sites `s`: how many places are directly `under` each, in `total` and `off`."""
 
 _STATUS = text(f"""
-SELECT s.name AS place, coalesce(st.state, 'unknown') AS state, coalesce(st.power, 'unknown') AS power, st.since,
-       o.cause, o.started_lo, coalesce(under.total, 0) AS children, coalesce(under.off, 0) AS children_off
+SELECT s.name AS place, coalesce(st.state, 'unknown') AS state, coalesce(st.power, 'unknown') AS power,
+       {SINCE} AS since, o.cause, o.started_lo,
+       coalesce(under.total, 0) AS children, coalesce(under.off, 0) AS children_off
 FROM sites s
 LEFT JOIN site_state st ON st.site_id = s.id
+{CORRECTED}
 LEFT JOIN outages o ON o.site_id = s.id AND o.ended_hi IS NULL AND o.retracted_at IS NULL
 {UNDER}
 WHERE s.id = ANY(CAST(:sites AS int[])) ORDER BY s.name, s.id
-""")  # noqa: S608
+""")  # noqa: S608 - ours
 
 
 async def statuses(session: AsyncSession, sites: Sequence[int]) -> list[SiteStatus]:

@@ -7,10 +7,10 @@ written down before a crash stays behind, not pinned.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
@@ -27,6 +27,7 @@ from services.notifier.channels.base import (
     ChatMovedError,
     FloodError,
     MessageLostError,
+    MessageRefusedError,
     NoRightError,
 )
 from services.notifier.history import Site
@@ -76,6 +77,10 @@ class Gallery(Protocol):
 
     async def hang(self, chat: Address, photo: bytes, caption: str) -> int:
         """Send a picture without a sound; returns the message's id."""
+        ...
+
+    async def post(self, chat: Address, text: str) -> int:
+        """Send words without a sound; returns the message's id."""
         ...
 
     async def redraw(self, chat: Address, message_id: int, photo: bytes, caption: str) -> None:
@@ -170,6 +175,11 @@ class Diagrams:
             async with self._database.transaction() as session:
                 await chats.move_chat(session, hung.chat, moved.chat_id)
             return True
+        except MessageRefusedError as refused:
+            if hung.message_id is None:
+                await self._stop(hung, refused)
+                return True
+            error = str(refused)
         except FloodError as flood:
             if hung.chat_id > 0:
                 # A group has a limit of its own, which must not silence the alerts of all.
@@ -212,6 +222,15 @@ class Diagrams:
         await self._keep(hung, "under way")
         await self._pin(hung, hung.message_id)
 
+    async def _stop(self, hung: Hung, refused: MessageRefusedError) -> None:
+        """A chat that takes no pictures is told so once, and asked no more."""
+        log.info("chat %d takes no pictures: %s", hung.chat, refused)
+        async with self._database.transaction() as session:
+            await give_up(session, hung.chat)
+        with contextlib.suppress(ChannelError):
+            async with self._turn(hung):
+                await self._gallery.post(hung.address, words(hung.language).say("weekly-no-pictures"))
+
     async def _finish(self, hung: Hung, message_id: int, site: Site | None, reader: Reader) -> None:
         """Show all of its last day, and unpin it."""
         try:
@@ -230,7 +249,7 @@ class Diagrams:
             # Without the right it is kept up to date all the same.
             log.info("the diagram of chat %d is not pinned: %s", hung.chat, error)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _turn(self, hung: Hung) -> AsyncIterator[None]:
         """Wait until alerts leave room for a picture, and take it for the length of the block."""
         # The pace tells no event of its own.

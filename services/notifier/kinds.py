@@ -13,7 +13,7 @@ from services.notifier.broadcasts import BROADCAST, broadcast_said
 from services.notifier.channels.base import Said
 from services.notifier.reminders import reminder
 from services.notifier.rules import Held
-from services.notifier.store import Claimed
+from services.notifier.store import REMINDER, Claimed
 from services.notifier.views import Reader, bundle_text
 from services.notifier.views.asking import alert_buttons
 from svitlo.db.session import Database
@@ -36,7 +36,7 @@ async def week(database: Database, chat: Claimed, payload: Mapping[str, Any], re
     return None if said is None else replace(said, silent=chat.silent)
 
 
-KINDS: dict[str, View] = {"reminder": reminder, "note": note, "week": week, BROADCAST: broadcast_said}
+KINDS: dict[str, View] = {REMINDER: reminder, "note": note, "week": week, BROADCAST: broadcast_said}
 """Without alerts, which have `alert_said`."""
 
 

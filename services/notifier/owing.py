@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.chats import CONSOLE
+from services.notifier.reach import followers
 from services.notifier.rules import Facts, Quiet, Rule, decide
 from services.notifier.views import RETRACTED
 from svitlo.contracts import Cause, EventKind
@@ -22,51 +23,49 @@ PLAN_LOCK = 0x5117_0008
 MANY = 5
 """Readers are many when they are so many times the first."""
 
+STARTED = f"""
+coalesce(o.started_lo, (SELECT min(l.occurred_lo) FROM power_events l
+  WHERE l.outage_id = e.outage_id AND l.kind = '{EventKind.POWER_LOST}'), e.occurred_lo)
+"""  # noqa: S608 - a constant
+"""When the outage `o` of the event `e` began, as far as known."""
+
 # What waited whether an outage would last, or for the end of quiet hours, and never was: nothing is said of it. The
 # same for a loss that had to last some minutes and did not. Done first: whatever is pending afterwards will be told.
-_WITHDRAW = text("""
+_WITHDRAW = text(f"""
+WITH RECURSIVE news AS (
+  SELECT e.seq, e.site_id, e.outage_id, e.occurred_hi - {STARTED} AS lasted
+  FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id
+  WHERE e.seq = ANY(CAST(:news AS bigint[])) AND e.kind = :restored
+), waiting AS (
+  SELECT DISTINCT chat FROM deliveries WHERE state = 'pending' AND not_before > now()
+), {followers("news", "seq", of="s.chat IN (SELECT chat FROM waiting)")}
 UPDATE deliveries d SET state = 'dropped', error = CASE n.kind WHEN :revised THEN 'withdrawn before it was told'
   ELSE 'over before it was told' END
 FROM power_events n JOIN power_events l ON l.outage_id = n.outage_id AND l.seq <> n.seq
-LEFT JOIN outages o ON o.id = n.outage_id
 WHERE n.seq = ANY(CAST(:news AS bigint[])) AND d.event_seq = l.seq
   AND d.state = 'pending' AND d.claimed_until IS NULL AND d.not_before > now()
   AND ((n.kind = :revised AND n.cause = ANY(CAST(:never AS text[])))
-    OR (n.kind = :restored AND l.kind = :lost AND ((d.held = 'long' AND n.occurred_hi < d.not_before)
-      OR EXISTS (SELECT 1 FROM subscriptions s
-        WHERE s.chat = d.chat AND s.site_id = n.site_id AND s.min_minutes > 0
-          AND n.occurred_hi - coalesce(o.started_lo, l.occurred_lo) < make_interval(mins => s.min_minutes)))))
-""")
+    OR (n.kind = :restored AND l.kind IN (:lost, :revised) AND ((d.held = 'long' AND n.occurred_hi < d.not_before)
+      OR EXISTS (SELECT 1 FROM news r JOIN followers f ON f.seq = r.seq
+        WHERE r.seq = n.seq AND f.chat = d.chat AND r.lasted < make_interval(mins => f.min_minutes)))))
+""")  # noqa: S608 - the only things put in are names of this package's
 
 # Chats with the same rules are one row. A correction goes to those only who were or will be told something of its
 # outage: all news of one outage has the same readers.
-# Whoever follows a place follows what stands below it: by the rules of the nearest place followed. A private place
-# under a public one is told to those only who were let in, there or above.
-_READERS = text("""
+_READERS = text(f"""
 WITH RECURSIVE news AS (
-  SELECT e.seq, e.kind, e.cause, e.site_id, e.outage_id, e.occurred_lo, e.occurred_hi,
-    coalesce(o.started_lo, (SELECT min(l.occurred_lo) FROM power_events l
-      WHERE l.outage_id = e.outage_id AND l.kind = :lost), e.occurred_lo) AS started
+  SELECT e.seq, e.kind, e.cause, e.site_id, e.outage_id, {STARTED} AS started,
+    CASE e.kind WHEN :restored THEN e.occurred_hi WHEN :lost THEN o.ended_hi END AS ended
   FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id
   WHERE e.seq = ANY(CAST(:news AS bigint[]))
-), above AS (
-  SELECT n.seq, n.site_id, i.parent_id, i.public AS open, i.public, 0 AS steps
-  FROM news n JOIN sites i ON i.id = n.site_id
+), {followers("news", "seq")}, readers AS (
+  SELECT seq, chat, timezone, kinds, min_minutes, quiet_from, quiet_to, quiet_mode, muted_until FROM followers
   UNION ALL
-  SELECT a.seq, p.id, p.parent_id, a.open, p.public, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
-), followers AS (
-  SELECT DISTINCT ON (a.seq, s.chat) a.seq, s.chat, c.timezone, s.kinds, s.min_minutes, s.quiet_from, s.quiet_to,
-    s.quiet_mode, greatest(s.muted_until, c.muted_until) AS muted_until
-  FROM above a JOIN subscriptions s ON s.site_id = a.site_id JOIN chats c ON c.id = s.chat AND c.active
-  WHERE a.steps = 0 OR a.open OR NOT a.public
-  ORDER BY a.seq, s.chat, a.steps
-), readers AS (
-  SELECT * FROM followers
-  UNION ALL
-  SELECT n.seq, c.id, c.timezone, CAST('{lost,restored,revised,unstable}' AS varchar[]), 0, NULL, NULL, 'silent', NULL
+  SELECT n.seq, c.id, c.timezone, CAST(ARRAY['lost', 'restored', 'revised', 'unstable'] AS varchar[]), 0, NULL, NULL,
+    'silent', NULL
   FROM news n JOIN chats c ON c.platform = :console AND c.active
 )
-SELECT g.*, n.kind, n.cause, n.started, n.occurred_hi, now() AS now
+SELECT g.*, n.kind, n.cause, n.started, n.ended, now() AS now
 FROM (
   SELECT r.seq, r.timezone, r.kinds, r.min_minutes, r.quiet_from, r.quiet_to, r.quiet_mode, r.muted_until,
     CASE WHEN n.kind = :revised OR (n.kind = :restored AND r.min_minutes > 0)
@@ -76,7 +75,7 @@ FROM (
     array_agg(r.chat) AS chats
   FROM readers r JOIN news n ON n.seq = r.seq GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 ) g JOIN news n ON n.seq = g.seq
-""")
+""")  # noqa: S608 - the only things put in are names of this package's
 
 _OWE = text("""
 INSERT INTO deliveries (event_seq, chat, silent, not_before, held, next_attempt_at, state, attempts)
@@ -126,7 +125,7 @@ async def plan(session: AsyncSession, news: Sequence[int], zone: ZoneInfo, *, fi
     await session.execute(_WITHDRAW, {**values, "never": [cause.value for cause in RETRACTED]})
     owed: dict[str, list[Any]] = {name: [] for name in ("seqs", "chats", "silents", "not_befores", "helds")}
     for row in (await session.execute(_READERS, {**values, "console": CONSOLE})).mappings():
-        tell = decide(_rule(row), _facts(row), zone_of(row["timezone"], zone), row["now"])
+        tell = decide(rule_of(row), _facts(row), zone_of(row["timezone"], zone), row["now"])
         if tell is None:
             continue
         count = len(row["chats"])
@@ -152,7 +151,8 @@ def zone_of(name: str | None, default: ZoneInfo) -> ZoneInfo:
         return default
 
 
-def _rule(row: Any) -> Rule:
+def rule_of(row: Any) -> Rule:
+    """What a row of `followers` asks for."""
     quiet = None
     if row["quiet_from"] is not None and row["quiet_to"] is not None:
         quiet = Quiet(row["quiet_from"], row["quiet_to"], row["quiet_mode"] == "hold")
@@ -165,7 +165,7 @@ def _facts(row: Any) -> Facts:
     return Facts(
         kind=kind,
         started=row["started"],
-        ended=row["occurred_hi"] if kind is EventKind.POWER_RESTORED else None,
+        ended=row["ended"],
         retracted=kind is EventKind.OUTAGE_REVISED and cause in RETRACTED,
         told=row["told"],
     )

@@ -170,7 +170,7 @@ class Pace:
 
     def room(self, now: float, *, first: bool = False) -> int:
         """How many messages the channel as a whole may send now, but for those who go first."""
-        if self.flooded(now) or now > self._share_until:
+        if self.flooded(now) or (now > self._share_until and not first):
             return 0
         room = min(self._overall.room(now), self._portion.room(now))
         return max(0, room if first else room - self._first)

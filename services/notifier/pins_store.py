@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.chats_status import UNDER
 from services.notifier.chats_told import TOLD
+from svitlo.db.power_since import CORRECTED, SINCE
 
 STATUS = "status"
 NO_RIGHT = "no right to pin"
@@ -30,11 +31,11 @@ WITH RECURSIVE asked AS (
     AND (CAST(:only AS int) IS NULL OR p.chat = :only)
 ), {TOLD}, facts AS (
   SELECT q.chat, md5(concat_ws('|', CAST(:version AS text), CAST(:zone AS text), c.language, c.timezone,
-    string_agg(concat_ws(',', s.id, s.name, st.state, st.power, extract(epoch FROM st.since),
+    string_agg(concat_ws(',', s.id, s.name, st.state, st.power, extract(epoch FROM {SINCE}),
       extract(epoch FROM o.started_lo), under.total, under.off), ';' ORDER BY s.name, s.id))) AS digest
   FROM asked q JOIN chats c ON c.id = q.chat
   LEFT JOIN (telling t JOIN sites s ON s.id = t.id) ON t.chat = q.chat
-  LEFT JOIN site_state st ON st.site_id = s.id
+  LEFT JOIN site_state st ON st.site_id = s.id {CORRECTED}
   LEFT JOIN outages o ON o.site_id = s.id AND o.ended_hi IS NULL AND o.retracted_at IS NULL
   {UNDER}
   GROUP BY q.chat, c.language, c.timezone
@@ -44,7 +45,7 @@ WHERE p.message_id IS NULL OR p.updated_at <= now() - CAST(:look AS interval)
   OR (p.digest IS DISTINCT FROM facts.digest
     AND (p.digest IS NULL OR p.digest LIKE 'new:%' OR p.updated_at <= now() - CAST(:gap AS interval)))
 ORDER BY p.message_id IS NOT NULL, p.updated_at, p.chat LIMIT :room
-""")  # noqa: S608
+""")  # noqa: S608 - ours
 
 _CLAIM = text("""
 SELECT p.chat, p.message_id, p.digest AS shown, c.chat_id, c.topic_id, c.kind, c.language, c.timezone

@@ -1,80 +1,27 @@
-"""SQL of what a chat may see: public places, and in private those the person's roles reach. Within a transaction.
+"""Whom news of a place reaches: whoever follows it or a place above it, by the rules of the nearest one followed.
 
-Nobody but that person reads a private chat, so a role opens nothing in groups: there an invitation does. When a role
-goes, what its chat followed of private places goes with it.
+A private place below a public one is told only to those who were let in, there or above. In SQL, to be put into others.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats, chats_tree, people
-from services.notifier.chats import TELEGRAM, Chat, Place
-from services.notifier.places import Tree
+def followers(news: str, key: str, *, of: str = "true") -> str:
+    """The expressions `above` and `followers` of a `WITH RECURSIVE`, which go on from the relation `news`.
 
-_REACHED = text("""
-SELECT s.id, s.slug, s.name, s.public FROM sites s
-WHERE s.removed_at IS NULL AND s.id = ANY(CAST(:reach AS int[])) AND (s.slug = :slug OR s.id = :id)
-""")
-
-_VISIBLE = text("""
-SELECT s.id, s.slug, s.name, s.public FROM sites s
-WHERE s.removed_at IS NULL AND (s.public OR s.id = ANY(CAST(:reach AS int[]))) ORDER BY s.name, s.id
-""")
-
-
-async def reach_of(session: AsyncSession, chat: Chat) -> frozenset[int]:
-    """The places a chat may see by the roles of its person; none in groups and channels."""
-    if chat.kind != "private" or chat.chat_id <= 0:
-        return frozenset()
-    return (await people.powers(session, chat.chat_id)).seen
-
-
-async def tree_for(session: AsyncSession, chat: Chat) -> Tree:
-    """The places a chat may choose from, with what it follows already."""
-    return await chats_tree.public_tree(session, chat.id, await reach_of(session, chat))
-
-
-async def visible_sites(session: AsyncSession, chat: Chat) -> list[Place]:
-    """The places a chat may follow without an invitation, by name."""
-    rows = await session.execute(_VISIBLE, {"reach": list(await reach_of(session, chat))})
-    return [Place(**row) for row in rows.mappings()]
-
-
-async def find_place(
-    session: AsyncSession,
-    chat: Chat,
-    *,
-    slug: str | None = None,
-    invite: str | None = None,
-    site_id: int | None = None,
-) -> Place | None:
-    """A place by slug or key that the chat may see, or any place by its invitation."""
-    found = await chats.find_site(session, slug=slug, invite=invite, site_id=site_id)
-    if found is not None:
-        return found
-    values = {"slug": slug or "", "id": site_id or 0, "reach": list(await reach_of(session, chat))}
-    row = (await session.execute(_REACHED, values)).mappings().one_or_none()
-    return None if row is None else Place(**row)
-
-
-async def follow(session: AsyncSession, chat: Chat, site: int) -> dict[int, bool]:
-    """Let a chat follow a place, and all below it that it may see; as `chats_tree.follow`."""
-    return await chats_tree.follow(session, chat.id, site, await reach_of(session, chat))
-
-
-async def withdraw(session: AsyncSession, user_id: int, before: frozenset[int]) -> tuple[Chat | None, list[Place]]:
-    """End what a person's chat follows of private places that were within reach `before` and are no longer.
-
-    How a place was come by is not kept, so one followed by an invitation goes too: the person has to be told. Returns
-    the chat, if we know it, and those places.
+    That has a `key` and a `site_id`; `followers` has one row for each key and chat that is active. `of` is a condition
+    on the subscription `s`, to look at some chats only; one that lets a chat in must let in all that it follows.
     """
-    chat = await chats.known(session, TELEGRAM, user_id)
-    if chat is None:
-        return None, []
-    lost = before - (await people.powers(session, user_id)).seen
-    gone = [one for one in await chats.followed_sites(session, chat.id) if not one.public and one.id in lost]
-    for place in gone:
-        await chats.unsubscribe(session, chat.id, place.id)
-    return chat, gone
+    return f"""
+above AS (
+  SELECT n.{key}, n.site_id, i.parent_id, i.public AS open, i.public, 0 AS steps
+  FROM {news} n JOIN sites i ON i.id = n.site_id
+  UNION ALL
+  SELECT a.{key}, p.id, p.parent_id, a.open, p.public, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
+), followers AS (
+  SELECT DISTINCT ON (a.{key}, s.chat) a.{key}, s.chat, c.timezone, s.kinds, s.min_minutes, s.quiet_from, s.quiet_to,
+    s.quiet_mode, greatest(s.muted_until, c.muted_until) AS muted_until, s.remind_minutes
+  FROM above a JOIN subscriptions s ON s.site_id = a.site_id JOIN chats c ON c.id = s.chat AND c.active
+  WHERE (a.steps = 0 OR a.open OR NOT a.public) AND {of}
+  ORDER BY a.{key}, s.chat, a.steps
+)"""  # noqa: S608 - names and conditions of ours

@@ -1,4 +1,4 @@
-"""Reminders that a place is still without power."""
+"""Reminders that places are still without power."""
 
 from __future__ import annotations
 
@@ -8,24 +8,33 @@ from typing import Any
 from sqlalchemy import text
 
 from services.notifier.channels.base import Said
+from services.notifier.reach import followers
 from services.notifier.store import Claimed
-from services.notifier.views import Reader
-from services.notifier.views.alerts import reminder_text
+from services.notifier.views import Reader, StillOff, reminders_text
 from services.notifier.views.asking import alert_buttons
 from svitlo.db.session import Database
 
-_STILL_OFF = text("""
-SELECT s.name, o.started_lo FROM outages o JOIN sites s ON s.id = o.site_id AND s.removed_at IS NULL
-JOIN subscriptions f ON f.site_id = s.id AND f.chat = :chat
-WHERE o.id = CAST(:outage AS uuid) AND o.ended_hi IS NULL AND o.retracted_at IS NULL
-""")
+_STILL_OFF = text(f"""
+WITH RECURSIVE off AS (
+  SELECT o.id AS outage, o.site_id, o.started_lo
+  FROM outages o JOIN sites i ON i.id = o.site_id AND i.removed_at IS NULL
+  WHERE o.id = ANY(CAST(:outages AS uuid[])) AND o.ended_hi IS NULL AND o.retracted_at IS NULL
+), {followers("off", "outage", of="s.chat = :chat")}
+SELECT o.site_id AS site, s.name AS place, p.name AS parent, o.started_lo AS started
+FROM off o JOIN followers f ON f.outage = o.outage AND f.remind_minutes > 0 JOIN sites s ON s.id = o.site_id
+LEFT JOIN sites p ON p.id = s.parent_id
+  AND (p.public OR EXISTS (SELECT 1 FROM subscriptions u WHERE u.chat = :chat AND u.site_id = p.id))
+ORDER BY o.started_lo, s.name, s.id
+""")  # noqa: S608 - the only things put in are names of this package's
 
 
 async def reminder(database: Database, chat: Claimed, payload: Mapping[str, Any], reader: Reader) -> Said | None:
-    """It is still off, payload `{"site": key, "outage": id}`; nothing if it came back or nobody follows it any more."""
+    """What is still off, payload `{"outages": [id, ...]}`; nothing if all came back or is not followed any more."""
     async with database.transaction() as session:
-        row = (await session.execute(_STILL_OFF, {"outage": payload["outage"], "chat": chat.chat})).one_or_none()
-    if row is None:
+        values = {"outages": payload["outages"], "chat": chat.chat}
+        rows = (await session.execute(_STILL_OFF, values)).all()
+    if not rows:
         return None
-    said = reminder_text(row.name, row.started_lo, reader)
-    return Said(text=said, silent=chat.silent, buttons=alert_buttons(int(payload["site"]), reader.words))
+    said = reminders_text([StillOff(row.place, row.started, row.parent) for row in rows], reader)
+    buttons = alert_buttons(rows[0].site, reader.words) if len(rows) == 1 else ()
+    return Said(text=said, silent=chat.silent, buttons=buttons)

@@ -101,15 +101,19 @@ class Tell:
 
 
 def decide(rule: Rule, facts: Facts, zone: ZoneInfo, now: datetime) -> Tell | None:
-    """How a chat with this rule is told; None if it is not.
+    """How a chat with this rule is told; None if it is not."""
+    return keep_back(rule, facts, zone, now) if _wanted(rule, facts) else None
 
-    A loss that must last some minutes waits for them; its end is told if the loss was, or if it lasted. What falls
-    into a mute waits for its end, what falls into quiet hours that hold, for theirs.
+
+def keep_back(rule: Rule, facts: Facts, zone: ZoneInfo, now: datetime) -> Tell:
+    """When and how a chat with this rule is told what it wants.
+
+    A loss that must last some minutes waits for them, and other times of it wait with it; its end is told if the loss
+    was, or if it lasted. What falls into a mute waits for its end, what falls into quiet hours that hold, for theirs.
     """
-    if not _wanted(rule, facts):
-        return None
     tell = Tell()
-    if facts.kind is EventKind.POWER_LOST and rule.min_minutes:
+    loss = facts.kind is EventKind.POWER_LOST or (facts.kind is EventKind.OUTAGE_REVISED and not facts.retracted)
+    if loss and rule.min_minutes:
         long_at = facts.started + timedelta(minutes=rule.min_minutes)
         if long_at > now:
             tell = Tell(not_before=long_at, held=Held.LONG)
@@ -127,6 +131,12 @@ def _wanted(rule: Rule, facts: Facts) -> bool:
         return facts.told and bool(rule.kinds & (ENDS if facts.retracted else WANTED_BY[facts.kind]))
     if not rule.kinds & WANTED_BY[facts.kind]:
         return False
-    if facts.kind is EventKind.POWER_RESTORED and rule.min_minutes and not facts.told:
-        return facts.ended is not None and facts.ended - facts.started >= timedelta(minutes=rule.min_minutes)
+    if rule.min_minutes and facts.kind is EventKind.POWER_LOST:
+        return facts.ended is None or _lasted(rule, facts.started, facts.ended)
+    if rule.min_minutes and facts.kind is EventKind.POWER_RESTORED and not facts.told:
+        return facts.ended is not None and _lasted(rule, facts.started, facts.ended)
     return True
+
+
+def _lasted(rule: Rule, started: datetime, ended: datetime) -> bool:
+    return ended - started >= timedelta(minutes=rule.min_minutes)

@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 SHORTEST_PAUSE_S = 0.05
 """Between two looks for what is overdue but cannot be claimed (another sender holds it)."""
 
+AWAY = 3
+"""So many calls in a row that nobody answered: the other side is away, and its first answer is news."""
+
 AHEAD = 14
 """Deliveries claimed before their turn, half a second's worth: so the claims cost no time between two portions."""
 
@@ -91,6 +94,7 @@ class Sender:
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._ready: list[tuple[float, Claimed]] = []
         self._closed_said = ""
+        self._unanswered = 0
 
     def wake(self) -> None:
         """Look for due deliveries now."""
@@ -202,6 +206,12 @@ class Sender:
             else:
                 return
 
+    async def _answers_again(self) -> None:
+        if self._unanswered >= AWAY:
+            log.info("%s answers again", self._channel.platform)
+            await store.hurry(self._database, self._channel.platform)
+        self._unanswered = 0
+
     async def _attempt(self, delivery: Claimed) -> Outcome:
         said: Said | None = None
         try:
@@ -215,13 +225,15 @@ class Sender:
             async with asyncio.timeout(self._patience.call_s):
                 message_id = await self._channel.send(delivery.address, said, kind)
         except TimeoutError:
-            return self._later(delivery, f"no answer within {self._patience.call_s:g} s")
+            self._unanswered += 1
+            return self._later(delivery, f"no answer within {self._patience.call_s:g} s", maybe_told=True)
         except FloodError as error:
             log.warning("%s; nothing is sent until then", error)
             self._pace.flood(time.monotonic(), error.retry_after_s)
             return self._flooded(delivery, error)
         except TryLaterError as error:
-            return self._later(delivery, str(error))
+            self._unanswered += 1
+            return self._later(delivery, str(error), maybe_told=error.maybe_told)
         except ChannelClosedError as error:
             self._say_closed(str(error))
             self._pace.flood(time.monotonic(), self._patience.closed_s)
@@ -235,6 +247,7 @@ class Sender:
             log.warning("delivery %d was refused: %s", delivery.id, error)
             return partial(store.fail, delivery=delivery.id, error=str(error))
         self._closed_said = ""
+        await self._answers_again()
         return partial(store.mark_sent, delivery=delivery, message_id=message_id, said=said.text)
 
     async def _say(self, delivery: Claimed) -> Said | None:
@@ -262,13 +275,15 @@ class Sender:
 
         return outcome
 
-    def _later(self, delivery: Claimed, reason: str, delay_s: float | None = None) -> Outcome:
+    def _later(
+        self, delivery: Claimed, reason: str, delay_s: float | None = None, *, maybe_told: bool = False
+    ) -> Outcome:
         retries = self._patience.retries
         delay = retries.delay(delivery.attempts) if delay_s is None else delay_s
         if delivery.age_s + delay > retries.give_up_s:
             log.error("delivery %d is given up: %s", delivery.id, reason)
             return partial(store.fail, delivery=delivery.id, error=reason)
-        return partial(store.retry, delivery=delivery.id, delay_s=delay, error=reason)
+        return partial(store.retry, delivery=delivery.id, delay_s=delay, error=reason, maybe_told=maybe_told)
 
     def _say_closed(self, reason: str) -> None:
         if reason != self._closed_said:

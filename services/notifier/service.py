@@ -21,6 +21,7 @@ from services.notifier.faults import trace
 from services.notifier.lean import load_aiogram
 from services.notifier.pacing import APPRISE, UNLIMITED, Pace, telegram_rates
 from services.notifier.planner import Planner
+from services.notifier.retention import Retention
 from services.notifier.sender import Sender
 from services.notifier.upkeep import Upkeep
 from services.notifier.workers import POLL_LOCK, Share, alone, leave
@@ -96,6 +97,7 @@ async def run(settings: Settings) -> None:
             "broker link": link.run,
             "planner": plan,
             "upkeep": Upkeep(database, outlets.wake, zone).run,
+            "retention": Retention(database).run,
             **outlets.works,
         }
         async with asyncio.TaskGroup() as group:

@@ -1,10 +1,11 @@
 """SQL of what is owed: claims, and what became of each.
 
-Every function works inside the caller's transaction; the database's clock decides.
+Functions that take a session work inside the caller's transaction; the database's clock decides.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,11 @@ from services.notifier.rules import Held
 from services.notifier.storm import Bundle, Queued, gather
 from services.notifier.views import Alert
 from svitlo.contracts import Cause, EventKind, Flapping
+from svitlo.db.session import Database
+from svitlo.errors import DatabaseUnavailableError
 
 EVENT = "event"
+REMINDER = "reminder"
 GATHER_S = 20.0
 """After an alert to a chat that follows several places, those of its other places wait so long, to come as a list."""
 
@@ -52,7 +56,8 @@ WITH due AS (
   FOR UPDATE OF d SKIP LOCKED
 ), claimed AS (
   UPDATE deliveries d
-  SET claimed_until = now() + make_interval(secs => CAST(:lease_s AS float8)), attempts = d.attempts + 1
+  SET claimed_until = now() + make_interval(secs => CAST(:lease_s AS float8)), attempts = d.attempts + 1,
+    maybe_told = d.maybe_told OR d.claimed_until IS NOT NULL -- by one who died over it
   FROM due WHERE d.id = due.id
   RETURNING d.id, d.kind, d.chat, d.attempts, d.silent, CAST(d.payload AS text) AS payload,
     greatest(d.created_at, d.not_before) AS owed_at
@@ -63,15 +68,20 @@ FROM claimed q JOIN chats c ON c.id = q.chat ORDER BY q.id
 """)  # noqa: S608
 
 _QUEUES = text("""
-SELECT d.chat, d.id, d.silent, d.held, e.site_id, e.outage_id,
+SELECT d.chat, d.id, d.silent, d.held, d.maybe_told, e.site_id, e.outage_id, e.kind, e.cause,
   CASE WHEN p.public OR EXISTS (SELECT 1 FROM subscriptions f WHERE f.chat = d.chat AND f.site_id = p.id) THEN p.name
-    END AS parent, e.kind, e.cause, s.name AS place,
-  e.occurred_lo, e.occurred_hi, e.detected_at, CASE WHEN d.held IS NOT NULL THEN d.not_before END AS held_until,
+    END AS parent,
+  s.name AS place, e.occurred_lo, e.occurred_hi, e.detected_at,
+  CASE WHEN d.held IS NOT NULL THEN d.not_before END AS held_until,
   coalesce(o.started_lo, (SELECT l.occurred_lo FROM power_events l
     WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost' ORDER BY l.seq DESC LIMIT 1)) AS outage_started,
   o.ended_hi AS outage_ended,
   (SELECT max(b.ended_hi) FROM outages b WHERE b.site_id = e.site_id AND b.id <> e.outage_id
     AND NOT b.momentary AND b.retracted_at IS NULL AND b.ended_hi <= e.occurred_lo) AS power_since,
+  CASE WHEN e.kind = 'outage_revised' THEN (SELECT CASE WHEN n.kind = 'power_lost' THEN n.occurred_lo END
+    FROM power_events n LEFT JOIN outages w ON w.id = n.outage_id
+    WHERE n.site_id = e.site_id AND n.outage_id <> e.outage_id AND n.kind IN ('power_lost', 'power_restored')
+      AND w.retracted_at IS NULL ORDER BY n.seq DESC LIMIT 1) END AS off_since,
   coalesce(CAST(e.details->>'reconstructed' AS boolean), false) AS reconstructed,
   CAST(e.details->'flapping' AS text) AS flapping,
   CAST(e.details->'area'->>'id' AS uuid) AS area, coalesce(CAST(e.details->'area'->>'sites' AS int), 0) AS area_sites
@@ -83,9 +93,17 @@ CROSS JOIN LATERAL (
 JOIN power_events e ON e.seq = d.event_seq
 JOIN sites s ON s.id = e.site_id
 LEFT JOIN sites p ON p.id = s.parent_id
+  AND (p.public OR EXISTS (SELECT 1 FROM subscriptions f WHERE f.chat = d.chat AND f.site_id = p.id))
 LEFT JOIN outages o ON o.id = e.outage_id
 ORDER BY d.chat, d.id
 """)
+
+_REMINDERS = text(f"""
+SELECT d.chat, bool_and(d.silent) AS silent, array_agg(d.id ORDER BY d.id) AS ids,
+  array_agg(DISTINCT d.payload->>'outage') AS outages
+FROM deliveries d WHERE d.chat = ANY(CAST(:chats AS int[])) AND d.state = 'pending' AND d.kind = '{REMINDER}'
+GROUP BY d.chat
+""")  # noqa: S608
 
 _NEXT_DUE = text(f"""
 SELECT CAST(extract(epoch FROM min(greatest(d.next_attempt_at, d.claimed_until, d.not_before,
@@ -121,7 +139,13 @@ WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'pending'
 
 _RETRY = text("""
 UPDATE deliveries SET next_attempt_at = now() + make_interval(secs => CAST(:delay_s AS float8)),
-  claimed_until = NULL, error = :error WHERE id = :id AND state = 'pending'
+  claimed_until = NULL, error = :error, maybe_told = maybe_told OR :maybe_told WHERE id = :id AND state = 'pending'
+""")
+
+_HURRY = text("""
+UPDATE deliveries d SET next_attempt_at = now() FROM chats c
+WHERE c.id = d.chat AND c.platform = :platform AND d.state = 'pending' AND d.claimed_until IS NULL
+  AND d.attempts > 0 AND d.next_attempt_at > now() AND (d.not_before IS NULL OR d.not_before <= now())
 """)
 
 _FAIL = text("""
@@ -134,7 +158,8 @@ class Claimed:
     """A delivery that is ours to make until the lease ends.
 
     `kind` is that of the delivery; `payload` what it bears. Of an alert there is a `bundle`: it, and whatever else the
-    chat is owed by now. `timezone` is the chat's own, if it chose one; `age_s` counts from when it was owed.
+    chat is owed by now; of a reminder the others go `along`. `timezone` is the chat's own, if it chose one; `age_s`
+    counts from when it was owed.
     """
 
     id: int
@@ -149,6 +174,7 @@ class Claimed:
     silent: bool
     payload: Mapping[str, Any]
     bundle: Bundle | None = None
+    along: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,6 +203,7 @@ async def claim(session: AsyncSession, reach: Reach, room: int, lease_s: float) 
         values["held"] = [*reach.held, *(row["chat"] for row in rows)]
         rows += [dict(row) for row in (await session.execute(_CLAIM, values)).mappings()]
     queues = await _queues(session, [row["chat"] for row in rows if row["kind"] == EVENT])
+    await _gather_reminders(session, [row for row in rows if row["kind"] == REMINDER])
     # What is printed one below the other needs no gathering.
     most = 1 if reach.platform == CONSOLE else MOST_TOGETHER
     return [
@@ -203,6 +230,8 @@ async def mark_sent(session: AsyncSession, delivery: Claimed, message_id: int | 
         bearer = delivery.id if delivery.id in bundle.told else bundle.told[0]
         await _vanish(session, bundle.vanished)
     await session.execute(_SENT, {"id": bearer, "message_id": message_id, "text": said})
+    if delivery.along:
+        await session.execute(_MERGED, {"id": bearer, "told": list(delivery.along)})
     if bundle is not None:
         if len(bundle.told) > 1:
             await session.execute(_MERGED, {"id": bearer, "told": list(bundle.told)})
@@ -211,12 +240,20 @@ async def mark_sent(session: AsyncSession, delivery: Claimed, message_id: int | 
 
 async def drop(session: AsyncSession, delivery: Claimed, reason: str) -> None:
     """Nothing is left to tell."""
-    await _vanish(session, delivery.bundle.vanished if delivery.bundle else (delivery.id,), reason)
+    await _vanish(session, delivery.bundle.vanished if delivery.bundle else (delivery.id, *delivery.along), reason)
 
 
-async def retry(session: AsyncSession, delivery: int, delay_s: float, error: str) -> None:
-    """Give the delivery back, due again in `delay_s`."""
-    await session.execute(_RETRY, {"id": delivery, "delay_s": delay_s, "error": error[:300]})
+async def retry(session: AsyncSession, delivery: int, delay_s: float, error: str, *, maybe_told: bool = False) -> None:
+    """Give the delivery back, due again in `delay_s`; `maybe_told`: it may have arrived all the same."""
+    values = {"id": delivery, "delay_s": delay_s, "error": error[:300], "maybe_told": maybe_told}
+    await session.execute(_RETRY, values)
+
+
+async def hurry(database: Database, platform: str) -> None:
+    """The platform answers again: what waits to be retried is due now, not a minute later."""
+    with contextlib.suppress(DatabaseUnavailableError):
+        async with database.transaction() as session:
+            await session.execute(_HURRY, {"platform": platform})
 
 
 async def fail(session: AsyncSession, delivery: int, error: str) -> None:
@@ -227,6 +264,19 @@ async def fail(session: AsyncSession, delivery: int, error: str) -> None:
 async def _vanish(session: AsyncSession, ids: Sequence[int], reason: str = "over before it was told") -> None:
     if ids:
         await session.execute(_VANISHED, {"ids": list(ids), "error": reason})
+
+
+async def _gather_reminders(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    """Let the reminders that were claimed speak of all that their chats are to be reminded of."""
+    if not rows:
+        return
+    found = await session.execute(_REMINDERS, {"chats": [row["chat"] for row in rows]})
+    by_chat = {owed.chat: owed for owed in found}
+    for row in rows:
+        owed = by_chat[row["chat"]]
+        row["payload"] = msgspec.json.encode({"outages": owed.outages})
+        row["silent"] = owed.silent
+        row["along"] = tuple(other for other in owed.ids if other != row["id"])
 
 
 async def _queues(session: AsyncSession, chats: Sequence[int]) -> dict[int, tuple[list[Queued], bool]]:
@@ -245,8 +295,9 @@ def _queued(row: dict[str, Any]) -> Queued:
     row["kind"], row["cause"] = EventKind(row["kind"]), Cause(row["cause"])
     row["flapping"] = msgspec.json.decode(row["flapping"], type=Flapping) if row["flapping"] else None
     held = Held(row["held"]) if row["held"] else None
+    row["above"] = row["parent"]
     alert = Alert(**{name: row[name] for name in Alert.__dataclass_fields__})
-    own = {name: row[name] for name in ("id", "site_id", "outage_id", "parent", "area")}
+    own = {name: row[name] for name in ("id", "site_id", "outage_id", "parent", "area", "maybe_told")}
     return Queued(**own, held=held, alert=alert)
 
 

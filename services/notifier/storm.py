@@ -20,6 +20,7 @@ class Queued:
     """A pending alert of a chat, oldest first in its queue: the delivery's key, its site and outage, and its words.
 
     `parent` is the name of the place the site belongs to; `area` names the happening in which many boards vanished.
+    `maybe_told`: it may have arrived although nobody answered.
     """
 
     id: int
@@ -29,6 +30,7 @@ class Queued:
     parent: str | None = None
     area: UUID | None = None
     held: Held | None = None
+    maybe_told: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ def gather(queue: Sequence[Queued]) -> Bundle:
 
 
 def _retracted_out(items: list[Queued]) -> list[Queued]:
-    """Without outages that never were. Of those told before, the retraction stays."""
+    """Without outages that never were. Of those that were told before, or may have been, the retraction stays."""
     never = {item.outage_id for item in items if item.alert.kind is _REVISED and item.alert.cause in RETRACTED}
-    unsaid = {item.outage_id for item in items if item.alert.kind is _LOST} & never
+    unsaid = {item.outage_id for item in items if item.alert.kind is _LOST and not item.maybe_told} & never
     return [
         item
         for item in items
@@ -107,12 +109,16 @@ def _nothing_new(items: Sequence[Queued]) -> bool:
     )
 
 
-def _entry(items: Sequence[Queued]) -> Entry:
-    """What one site's alerts come down to: the last that says how it stands, and the outages that are over."""
-    # A refinement needs no words of its own beside the alert it refines, which reads the outage as it is known now.
-    spoken = {item.outage_id for item in items if item.alert.kind is not _REVISED}
-    standing = [item for item in items if item.alert.kind is not _REVISED or item.outage_id not in spoken]
-    last = standing[-1]
+def _entry(queue: Sequence[Queued]) -> Entry:
+    """What one site's alerts come down to: the last that says how it stands, the outages that are over, corrections."""
+    # A refinement needs no words of its own beside the alert it refines: that tells the times as they are known now.
+    refined = {item.outage_id for item in queue if item.alert.kind is _REVISED and not item.alert.retracted}
+    items = [_known_now(item) if item.outage_id in refined else item for item in queue]
+    events = [item for item in items if item.alert.kind is not _REVISED]
+    spoken = {item.outage_id for item in events}
+    # Of an outage told before, the latest of its corrections.
+    revised = {item.outage_id: item for item in items if item.alert.kind is _REVISED and item.outage_id not in spoken}
+    last = events[-1] if events else [*revised.values()][-1]
     lost = {item.outage_id: item for item in items if item.alert.kind is _LOST}
     over = [item for item in items if item.alert.kind is _RESTORED and item.outage_id in lost]
     off = sum((_length(lost[item.outage_id].alert, item.alert) for item in over), timedelta(0))
@@ -126,7 +132,18 @@ def _entry(items: Sequence[Queued]) -> Entry:
         outages=len(over),
         off=off,
         ends=last in over,
+        corrections=tuple(item.alert for item in revised.values() if item is not last),
     )
+
+
+def _known_now(item: Queued) -> Queued:
+    """A loss or a return with the time that its outage has by now."""
+    alert = item.alert
+    if alert.kind is _LOST and alert.outage_started is not None:
+        alert = replace(alert, occurred_lo=alert.outage_started)
+    elif alert.kind is _RESTORED and alert.outage_ended is not None:
+        alert = replace(alert, occurred_hi=alert.outage_ended)
+    return replace(item, alert=alert)
 
 
 def _length(lost: Alert, restored: Alert) -> timedelta:

@@ -54,6 +54,14 @@ RETURNING id, chat_id
 """)
 
 
+# Owed in the moment in which it was switched off.
+_DROP = text("""
+UPDATE deliveries d SET state = 'dropped', claimed_until = NULL, error = 'the target was inactive'
+FROM chats c WHERE c.platform = :platform AND c.chat_id = :number AND NOT c.active
+  AND d.chat = c.id AND d.state = 'pending'
+""")
+
+
 @dataclass(frozen=True)
 class Target:
     """An address and what it follows; `target` is secret."""
@@ -162,7 +170,8 @@ async def remove_target(session: AsyncSession, number: int, *, actor: str = "cli
 
 
 async def enable_target(session: AsyncSession, number: int) -> None:
-    """It works again."""
+    """It works again; what it was owed while it did not stays unsaid."""
+    await session.execute(_DROP, {"platform": PLATFORM, "number": number})
     await session.execute(
         text("UPDATE chats SET active = true, inactive_reason = NULL WHERE platform = :platform AND chat_id = :number"),
         {"platform": PLATFORM, "number": number},

@@ -13,14 +13,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.notifier.holding import follow_rules as follow_rules
 from services.notifier.owing import zone_of
-from services.notifier.rules import Quiet
+from services.notifier.reach import followers
+from services.notifier.rules import LOST, Quiet
 from svitlo.db.session import Database
 
 EVERY_S = 10.0
@@ -28,28 +32,40 @@ WEEK_AT = time(19, 0)
 """On Sunday, by the chat's clock."""
 WEEK_LATE = timedelta(hours=12)
 
-_REMINDERS = text("""
-SELECT s.chat, s.site_id, o.id AS outage, n.number, s.quiet_from, s.quiet_to, s.quiet_mode, c.timezone, now() AS now
-FROM subscriptions s JOIN chats c ON c.id = s.chat AND c.active
-JOIN outages o ON o.site_id = s.site_id AND o.ended_hi IS NULL AND o.retracted_at IS NULL AND NOT o.maintenance
-JOIN sites p ON p.id = s.site_id AND p.removed_at IS NULL
-CROSS JOIN LATERAL (
-  SELECT CAST(extract(epoch FROM now() - o.started_lo) AS float8) / 60 / s.remind_minutes AS times
-) t CROSS JOIN LATERAL (SELECT CAST(floor(t.times) AS int) AS number) n
-WHERE s.remind_minutes > 0 AND n.number >= 1 AND t.times - n.number <= 0.5
-  AND now() >= o.started_lo + make_interval(mins => s.min_minutes)
-  AND coalesce(greatest(s.muted_until, c.muted_until) <= now(), true)
-  AND NOT EXISTS (SELECT 1 FROM deliveries d
-    WHERE d.chat = s.chat AND d.dedupe_key = 'remind:' || o.id || ':' || n.number || ':' || s.remind_minutes)
-""")
+SOON = timedelta(minutes=30)
+"""What a chat is to be reminded of within this time comes along with what it is reminded of now."""
+
+# By whoever is told of the outage, and by the same rules: those of the nearest place followed.
+_REMINDERS = text(f"""
+WITH RECURSIVE off AS (
+  SELECT o.id AS outage, o.site_id, o.started_lo
+  FROM outages o JOIN sites i ON i.id = o.site_id AND i.removed_at IS NULL
+  WHERE o.ended_hi IS NULL AND o.retracted_at IS NULL AND NOT o.maintenance
+), {followers("off", "outage", of="s.chat IN (SELECT chat FROM subscriptions WHERE remind_minutes > 0)")}, times AS (
+  SELECT f.*, CAST(extract(epoch FROM now() - o.started_lo) AS float8) / 60 / f.remind_minutes AS times
+  FROM followers f JOIN off o ON o.outage = f.outage
+  WHERE f.remind_minutes > 0 AND '{LOST}' = ANY(f.kinds)
+    AND now() >= o.started_lo + make_interval(mins => f.min_minutes) AND coalesce(f.muted_until <= now(), true)
+), due AS (
+  SELECT t.*, n.number, n.number <= t.times AS due
+  FROM times t CROSS JOIN LATERAL (
+    SELECT CAST(CASE WHEN t.times >= 1 AND t.times - floor(t.times) <= 0.5 THEN floor(t.times) ELSE ceil(t.times) END
+      AS int) AS number
+  ) n
+  WHERE (n.number - t.times) * t.remind_minutes <= :soon AND NOT EXISTS (SELECT 1 FROM deliveries d
+    WHERE d.chat = t.chat AND d.dedupe_key = 'remind:' || t.outage || ':' || n.number || ':' || t.remind_minutes)
+)
+SELECT c.*, now() AS now FROM (SELECT d.*, bool_or(d.due) OVER (PARTITION BY d.chat) AS any FROM due d) c WHERE c.any
+ORDER BY c.chat, c.times DESC
+""")  # noqa: S608 - the only things put in are names of this package's
 
 _REMIND = text("""
 INSERT INTO deliveries (kind, chat, payload, dedupe_key, silent, state, attempts)
-SELECT 'reminder', v.chat, jsonb_build_object('site', v.site, 'outage', v.outage),
-  'remind:' || v.outage || ':' || v.number || ':' || s.remind_minutes, v.silent, 'pending', 0
-FROM unnest(CAST(:chats AS int[]), CAST(:sites AS int[]), CAST(:outages AS uuid[]), CAST(:numbers AS int[]),
-            CAST(:silents AS boolean[])) AS v (chat, site, outage, number, silent)
-JOIN subscriptions s ON s.chat = v.chat AND s.site_id = v.site
+SELECT 'reminder', v.chat, jsonb_build_object('outage', v.outage),
+  'remind:' || v.outage || ':' || v.number || ':' || v.minutes, v.silent, 'pending', 0
+FROM unnest(CAST(:chats AS int[]), CAST(:outages AS uuid[]), CAST(:numbers AS int[]), CAST(:minutes AS int[]),
+            CAST(:silents AS boolean[])) AS v (chat, outage, number, minutes, silent)
+WHERE EXISTS (SELECT 1 FROM chats c WHERE c.id = v.chat)
 ON CONFLICT (chat, dedupe_key) DO NOTHING
 """)
 
@@ -63,28 +79,6 @@ WHERE c.active AND c.weekly AND c.platform = 'telegram' AND c.timezone IS NOT DI
   AND coalesce(c.muted_until <= now(), true)
   AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.chat = c.id AND s.created_at < CAST(:due AS timestamptz))
 ON CONFLICT (chat, dedupe_key) DO NOTHING
-""")
-
-# By what the rules of the nearest place followed say now: an ended mute and quiet hours given up let go, a longer mute
-# keeps longer.
-_FOLLOW = text("""
-UPDATE deliveries d SET not_before = w.until, next_attempt_at = w.until
-FROM (
-  SELECT k.id, greatest(now(), s.muted_until, c.muted_until) AS until
-  FROM deliveries k JOIN chats c ON c.id = k.chat JOIN power_events e ON e.seq = k.event_seq
-  LEFT JOIN LATERAL (
-    WITH RECURSIVE above AS (
-      SELECT i.id, i.parent_id, 0 AS steps FROM sites i WHERE i.id = e.site_id
-      UNION ALL
-      SELECT p.id, p.parent_id, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
-    )
-    SELECT f.* FROM above a JOIN subscriptions f ON f.site_id = a.id AND f.chat = k.chat ORDER BY a.steps LIMIT 1
-  ) s ON true
-  WHERE k.state = 'pending' AND k.not_before > now() AND (
-    (k.held = 'quiet' AND (s.quiet_from IS NULL OR s.quiet_to IS NULL OR s.quiet_mode <> 'hold'))
-    OR (k.held = 'mute' AND (coalesce(greatest(s.muted_until, c.muted_until) <= now(), true)
-      OR greatest(s.muted_until, c.muted_until) > k.not_before)))
-) w WHERE w.id = d.id AND w.until <> d.not_before AND d.state = 'pending' AND d.claimed_until IS NULL
 """)
 
 
@@ -109,29 +103,27 @@ class Upkeep:
     async def look(self) -> int:
         """Do what is due; returns how many deliveries are new or may go out now."""
         async with self._database.transaction() as session:
-            due = await follow_rules(session)
+            due = await follow_rules(session, self._zone)
             due += await remind(session, self._zone)
             due += await send_weeks(session, self._zone)
         return due
 
 
-async def follow_rules(session: AsyncSession) -> int:
-    """Move what is kept back to where the present rules of its chat would have it; returns how many moved."""
-    return _count(await session.execute(_FOLLOW))
-
-
 async def remind(session: AsyncSession, zone: ZoneInfo) -> int:
-    """Owe the reminders that are due; none in a mute or in quiet hours that hold, and without a sound in others."""
-    due: dict[str, list[Any]] = {name: [] for name in ("chats", "sites", "outages", "numbers", "silents")}
-    for row in (await session.execute(_REMINDERS)).mappings():
-        quiet = None
-        if row["quiet_from"] is not None and row["quiet_to"] is not None:
-            quiet = Quiet(row["quiet_from"], row["quiet_to"], row["quiet_mode"] == "hold")
-        silent = quiet is not None and quiet.until(row["now"], zone_of(row["timezone"], zone)) is not None
-        if silent and quiet is not None and quiet.hold:
+    """Owe the reminders that are due; none in a mute or in quiet hours that hold, and without a sound in others.
+
+    What a chat is to be reminded of soon comes along: outages that began apart make no message each.
+    """
+    rows = (await session.execute(_REMINDERS, {"soon": SOON.total_seconds() / 60})).mappings()
+    due: dict[str, list[Any]] = {name: [] for name in ("chats", "outages", "numbers", "minutes", "silents")}
+    for _, its_rows in groupby(rows, key=itemgetter("chat")):
+        wanted = [(row, silent) for row in its_rows if (silent := _silent(row, zone)) is not None]
+        if not any(row["due"] for row, _ in wanted):
             continue
-        for name, value in zip(due, (row["chat"], row["site_id"], row["outage"], row["number"], silent), strict=True):
-            due[name].append(value)
+        for row, silent in wanted:
+            owed = (row["chat"], row["outage"], row["number"], row["remind_minutes"], silent)
+            for name, value in zip(due, owed, strict=True):
+                due[name].append(value)
     return _count(await session.execute(_REMIND, due)) if due["chats"] else 0
 
 
@@ -156,6 +148,16 @@ def last_sunday(now: datetime, zone: ZoneInfo) -> datetime:
     if due > now:
         due = datetime.combine(day - timedelta(days=7), WEEK_AT, tzinfo=zone).astimezone(UTC)
     return due
+
+
+def _silent(row: Any, zone: ZoneInfo) -> bool | None:
+    """Whether a reminder is to make no sound now; None if quiet hours hold it."""
+    if row["quiet_from"] is None or row["quiet_to"] is None:
+        return False
+    quiet = Quiet(row["quiet_from"], row["quiet_to"], row["quiet_mode"] == "hold")
+    if quiet.until(row["now"], zone_of(row["timezone"], zone)) is None:
+        return False
+    return None if quiet.hold else True
 
 
 def _count(result: Any) -> int:

@@ -413,6 +413,7 @@ class Delivery(SQLModel, table=True):
     need in `payload` and, where they must not be made twice, a `dedupe_key`. States: pending, sent, failed, dropped,
     merged (told by another delivery of the chat, `merged_into`). Until `not_before` it is kept back and lets others
     pass, and `held` says why: quiet (hours), mute, long (only outages longer than so many minutes are wanted).
+    `maybe_told`: an attempt may have arrived, although no answer came or who made it was killed.
     """
 
     __tablename__ = "deliveries"
@@ -436,6 +437,7 @@ class Delivery(SQLModel, table=True):
     held: str | None = Field(default=None, max_length=8)
     state: str = Field(default="pending", max_length=8)
     attempts: int = Field(default=0)
+    maybe_told: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     next_attempt_at: datetime = _utc(default_now=True)
     claimed_until: datetime | None = _utc(nullable=True)
     created_at: datetime = _utc(default_now=True)

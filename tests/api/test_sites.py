@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -177,3 +178,55 @@ async def test_a_thousand_sites_take_one_query(client: httpx.AsyncClient, record
     response = await client.get("/api/v1/sites")
     assert len(response.json()["items"]) == 1000
     assert len(statements) == 1
+
+
+async def corrected_by_hand(
+    records: Records, *, hours: tuple[float, float], told: float | None, **change: object
+) -> None:
+    """A site that is on since 15:00, the end of an outage; a person has corrected it to `hours` since noon."""
+    await records.site("home")
+    await records.state("home", "on", since=NOON + 3 * HOUR)
+    started, ended = (NOON + hour * HOUR for hour in hours)
+    outage = await records.outage("home", started, ended, **change)  # type: ignore[arg-type]
+    await records.execute("UPDATE outages SET rev = 1000 WHERE id = :id", id=UUID(outage))
+    if told is not None:
+        await records.execute(
+            "INSERT INTO power_events (id, rev, site_id, kind, outage_id, occurred_lo, occurred_hi, detected_at, "
+            "cause, evidence) SELECT :id, 1, id, 'power_restored', :id, :at, :at, :at, 'presumed', '[]' FROM sites",
+            id=UUID(outage),
+            at=NOON + told * HOUR,
+        )
+
+
+async def since_everywhere(client: httpx.AsyncClient) -> set[str | None]:
+    """Since when the power is on, as the API and its explanation have it."""
+    site, why = [(await client.get(f"/api/v1/sites/home{end}")).json() for end in ("", "/why")]
+    return {site["since"], why["since"]}
+
+
+async def test_after_an_outage_was_taken_back_by_hand_the_power_is_on_since_the_one_before(
+    client: httpx.AsyncClient, records: Records
+) -> None:
+    await corrected_by_hand(records, hours=(2, 3), told=3, retracted_at=NOON + 4 * HOUR)
+    assert await since_everywhere(client) == {None}
+    await records.outage("home", NOON - 3 * HOUR, NOON - HOUR, marks=["momentary"])
+    await records.outage("home", NOON - 5 * HOUR, NOON - 4 * HOUR)
+    await records.outage("home", NOON, NOON + HOUR, retracted_at=NOON + 2 * HOUR)
+    assert await since_everywhere(client) == {"2026-11-20T08:00:00Z"}
+    page = (await client.get("/")).text
+    assert "17:00" not in page  # by the clock of Kyiv, as the detector had it
+    assert "10:00" in page
+
+
+async def test_after_other_times_were_written_by_hand_the_power_is_on_since_then(
+    client: httpx.AsyncClient, records: Records
+) -> None:
+    await corrected_by_hand(records, hours=(2, 2.5), told=3)
+    assert await since_everywhere(client) == {"2026-11-20T14:30:00Z"}
+
+
+async def test_a_correction_of_an_older_outage_does_not_move_the_power(
+    client: httpx.AsyncClient, records: Records
+) -> None:
+    await corrected_by_hand(records, hours=(1, 2), told=2, retracted_at=NOON + 4 * HOUR)
+    assert await since_everywhere(client) == {"2026-11-20T15:00:00Z"}

@@ -56,6 +56,20 @@ def test_after_a_retraction_the_power_is_on_since_before() -> None:
     assert world.fleet.sites["home"].since == after(0)
 
 
+def test_an_outage_taken_back_is_no_beginning_of_the_power_before_the_next_one() -> None:
+    place = Place(devices={"d1": 1, "d2": 1}, rule=Rule.ALL)
+    world = World({"home": place}).begin().beat("d1", uptime=100, mains=True).beat("d2", uptime=500)
+    world.beats(300, "d2").beat("d1", conn=2, uptime=400, mains=True)
+    assert world.power() is PowerState.ON
+    world.beats(340, "d1", conn=2, mains=True)
+    assert world.power() is PowerState.OFF
+    world.say(ObservationKind.JOURNAL, "d1", notes=((1, JournalKind.NET_LOST), (298, JournalKind.NET_BACK)))
+    assert world.outages[0].retracted_at == after(340)
+    world.at(350).beat("d1", conn=2, mains=True).beat("d2", conn=2, uptime=850)
+    assert world.outages[1].retracted_at == after(350)
+    assert world.fleet.sites["home"].since == after(0)
+
+
 def test_a_board_that_restarted_itself_takes_the_outage_back_as_device() -> None:
     world = home().beat(boots=41).at(300).beat(boot="b2", boots=42, uptime=5, reset=WATCHDOG)
     assert told(world)[-1] == ("outage_revised", "device", Change.RETRACTED)

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from services.detector.service import run as run_detector
 from services.ingest import store
-from services.ingest.buffer import PER_DEVICE, Batch
+from services.ingest.buffer import PER_DEVICE, Batch, Refused, Stranger
 from services.ingest.service import run
 from svitlo import registry
 from svitlo.db.session import Database
@@ -265,6 +265,24 @@ async def test_old_journals_are_deleted(house: Database) -> None:
         await store.delete_journals(session, now.date() - timedelta(days=90))
     assert await one(house, "SELECT count(*) FROM journal_entries") == 1
     assert await one(house, "SELECT max(received_at) FROM journal_entries") == now
+
+
+async def test_old_quarantine_and_devices_not_heard_for_long_are_deleted(house: Database) -> None:
+    now = datetime.now(UTC)
+    old = now - timedelta(days=91)
+    refused = {
+        (at.date(), "svitlo/x", "syntax"): Refused(
+            count=1, first_at=at, last_at=at, device_id=None, detail="broken", sample=b"{"
+        )
+        for at in (old, now)
+    }
+    strangers = {f"stranger-{at:%Y}{at:%j}": Stranger(first_at=old, last_at=at, count=1) for at in (old, now)}
+    async with house.transaction() as session:
+        await store.write(session, Batch(refused=refused, strangers=strangers))
+        await store.delete_rejected(session, now.date() - timedelta(days=90))
+    assert [row["day"] for row in await rows(house, "SELECT day FROM quarantine")] == [now.date()]
+    assert await one(house, "SELECT count(*) FROM unknown_devices") == 1
+    assert await one(house, "SELECT max(last_seen_at) FROM unknown_devices") == now
 
 
 async def test_what_a_board_says_too_much_is_told_in_the_log(

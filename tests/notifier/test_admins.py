@@ -72,7 +72,7 @@ async def test_strangers_and_groups_are_told_nothing(world: World, telegram: Fak
     for command in ("/admin", "/people", "/newsite Хата"):
         telegram.say(STRANGER, command)
     await telegram.wait_until(lambda: len(telegram.messages(STRANGER)) == 3)
-    assert {*telegram.texts(STRANGER)} == {"Це для тих, хто керує ботом. Доступ дає власник."}
+    assert {*telegram.texts(STRANGER)} == {"Це для тих, хто керує ботом. Доступ дає власник. Що я вмію для всіх: /help"}
     telegram.say(-50, "/people", user_id=OWNER)
     await telegram.wait_for(-50, "лише в особистому чаті")
     telegram.say(VIEWER, "/newsite Хата")
@@ -96,16 +96,16 @@ async def test_an_owner_gives_a_role_by_number_contact_and_forward(
     telegram.say(OWNER, "хтось")
     await telegram.wait_for(OWNER, "Не бачу, хто це")
     telegram.say(OWNER, "123456789")
-    await telegram.wait_for(OWNER, "✅ Доступ надано: 123456789: адміністратор, Школа")
+    await telegram.wait_for(OWNER, "✅ Доступ надано: 123456789 — адміністратор, Школа")
 
     await choose("усі місця")
     hand_over(telegram, OWNER, contact={"phone_number": "+380", "first_name": "x", "user_id": 55})
-    await telegram.wait_for(OWNER, "✅ Доступ надано: 55: адміністратор, усі місця")
+    await telegram.wait_for(OWNER, "✅ Доступ надано: 55 — адміністратор, усі місця")
 
     await choose("Шевченка")
     user = {"id": 66, "is_bot": False, "first_name": "y"}
     hand_over(telegram, OWNER, forward_origin={"type": "user", "date": int(time.time()), "sender_user": user})
-    await telegram.wait_for(OWNER, "✅ Доступ надано: 66: адміністратор, Шевченка 12")
+    await telegram.wait_for(OWNER, "✅ Доступ надано: 66 — адміністратор, Шевченка 12")
     given = {(123456789, "admin", "school"), (55, "admin", None), (66, "admin", "house")}
     assert given <= await roles(world)
 
@@ -132,13 +132,13 @@ async def test_a_role_is_taken_after_a_second_question_but_the_last_owners_stays
     world: World, telegram: FakeTelegram, bot: Poller
 ) -> None:
     telegram.say(OWNER, "/people")
-    await telegram.wait_for(OWNER, "2: адміністратор, Шевченка 12")
+    await telegram.wait_for(OWNER, "2 — адміністратор, Шевченка 12")
     telegram.press(OWNER, "✖ 2")
-    await telegram.wait_for(OWNER, "Забрати доступ? 2: адміністратор")
+    await telegram.wait_for(OWNER, "Забрати доступ? 2 — адміністратор")
     telegram.press(OWNER, "Забрати")
     await telegram.wait_for(OWNER, "Доступ забрано: 2")
     telegram.say(OWNER, "/people")
-    await telegram.wait_for(OWNER, "1: власник")
+    await telegram.wait_for(OWNER, "1 — власник")
     telegram.press(OWNER, "✖ 1")
     await telegram.wait_for(OWNER, "Забрати доступ? 1")
     telegram.press(OWNER, "Забрати")
@@ -169,7 +169,7 @@ async def test_each_step_of_a_new_place_outlives_the_process(world: World, teleg
         (lambda: telegram.say(ADMIN, "Кв 7"), "Так не вийде"),
         (lambda: telegram.say(ADMIN, "kv-7"), "До чого належить"),
         (lambda: telegram.press(ADMIN, "Шевченка 12"), "Хто може за ним стежити?"),
-        (lambda: telegram.press(ADMIN, "Лише за запрошенням"), "✅ Місце є: Квартира 7 & син (kv-7)"),
+        (lambda: telegram.press(ADMIN, "Лише за запрошенням"), "✅ Місце додано: Квартира 7 & син (kv-7)"),
     ]
     for act, then in steps:
         act()
@@ -203,7 +203,7 @@ async def test_an_admin_of_a_part_makes_no_top_place(world: World, telegram: Fak
     telegram.press(OWNER, "саме по собі")
     await telegram.wait_for(OWNER, "Хто може")
     telegram.press(OWNER, "Усі")
-    seen = await telegram.wait_for(OWNER, "✅ Місце є")
+    seen = await telegram.wait_for(OWNER, "✅ Місце додано")
     assert "start=s_harazh" in seen.text
 
 

@@ -91,7 +91,7 @@ async def test_what_telegram_tells_again_makes_no_second_board(
     telegram.say(ADMIN, "/newdevice house")
     telegram._updates.append({**telegram._updates[-1], "update_id": telegram._count("update")})
     async with working(world, telegram, clock, KNOWN):
-        await telegram.wait_until(lambda: sum("✅ Плата" in text for text in telegram.texts(ADMIN)) == 2)
+        await telegram.wait_until(lambda: sum("✅ Плату" in text for text in telegram.texts(ADMIN)) == 2)
         await until(lambda: chores(world, "beat", "delete"))
     assert len(await devices(world)) == 1
     assert sum("Пароль" in text for text in telegram.texts(ADMIN)) == 1
@@ -103,13 +103,14 @@ async def test_a_board_is_made_and_its_credentials_are_shown_and_go_again(
     caplog.set_level(logging.DEBUG)
     async with working(world, telegram, clock, KNOWN):
         telegram.say(ADMIN, "/newdevice house")
-        shown = await telegram.wait_for(ADMIN, "Це показую один раз; за 10 хвилин")
+        shown = await telegram.wait_for(ADMIN, "Показую один раз: за 10 хвилин")
         await telegram.wait_for(ADMIN, "чекаю на перший сигнал")
         (device,) = await devices(world)
         password = derive_password(SECRET, device.id, 1)
         assert f"Пароль: {password}" in shown.text
         assert "mqtt://power.example.org:1883" in shown.text
-        assert claims.decode(shown.text.split("\n")[-1])["password"] == password
+        (code,) = (line for line in shown.text.split("\n") if line.startswith("svitlo1."))
+        assert claims.decode(code)["password"] == password
         assert device.sites == ("house",)
         await asyncio.sleep(0.3)
         assert shown.message_id in [seen.message_id for seen in telegram.messages(ADMIN)]
@@ -158,9 +159,13 @@ async def test_a_bot_without_the_secret_says_where_to_look(
 ) -> None:
     async with working(world, telegram, clock, None):
         telegram.say(ADMIN, "/newdevice house", language="en")
-        shown = await telegram.wait_for(ADMIN, "This bot holds no passwords")
+        shown = await telegram.wait_for(ADMIN, "this bot does not have it")
         (device,) = await devices(world)
-        assert f"svitlo device claim {device.id}" in shown.text
+        lines = shown.text.split("\n")
+        assert f"svitlo device claim {device.id}" in lines, "to be copied as it is"
+        assert f"docker compose exec ingest svitlo device claim {device.id}" in lines
+        assert claims.SETUP_URL.rstrip("/") in shown.text
+        assert f"<code>svitlo device claim {device.id}</code>" in shown.html
         await telegram.wait_for(ADMIN, "waiting for the first heartbeat")
 
 
@@ -169,7 +174,7 @@ async def test_behind_tls_the_code_comes_from_the_server(
 ) -> None:
     async with working(world, telegram, clock, derived(SECRET, BrokerAddress("b.example.org", 8883, tls=True))):
         telegram.say(ADMIN, "/newdevice house")
-        shown = await telegram.wait_for(ADMIN, "Це показую один раз")
+        shown = await telegram.wait_for(ADMIN, "Показую один раз")
         assert "mqtts://b.example.org:8883" in shown.text
         assert "--tls" in shown.text
         assert "svitlo1." not in shown.text

@@ -71,7 +71,7 @@ async def correct(telegram: FakeTelegram) -> None:
     ("begin", "then"),
     [
         (newsite, "Хто може за ним стежити?"),
-        (newdevice, "місце Будинок 27"),
+        (newdevice, "Місце: Будинок 27"),
         (role, "Кому?"),
         (broadcast, "Напишіть текст"),
         (correct, "Відключень там не записано"),

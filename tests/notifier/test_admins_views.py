@@ -39,8 +39,8 @@ def progress(count: int, state: str = "done") -> Progress:
 @pytest.mark.parametrize(
     ("language", "expected"),
     [
-        ("uk", "Хто що може:\n• 42: власник, усі місця\n• 7: перегляд, A &amp; B"),
-        ("en", "Who may do what:\n• 42: owner, all places\n• 7: viewer, A &amp; B"),
+        ("uk", "Хто що може:\n• 42 — власник, усі місця\n• 7 — перегляд, A &amp; B"),
+        ("en", "Who may do what:\n• 42 — owner, all places\n• 7 — viewer, A &amp; B"),
     ],
 )
 def test_people(language: str, expected: str) -> None:

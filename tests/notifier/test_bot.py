@@ -12,6 +12,7 @@ from aiogram.methods import SendMessage
 
 from services.notifier import chats
 from services.notifier.bot.answers import Answers
+from services.notifier.bot.keyboards import Act, Press
 from services.notifier.bot.poller import Poller
 from services.notifier.bot.routers import menu
 from services.notifier.pacing import TELEGRAM, Pace
@@ -19,7 +20,7 @@ from svitlo.db.session import Database
 from svitlo.ids import uuid7
 from tests.notifier.conftest import World, notifying, until
 from tests.notifier.conversation import followed, talking
-from tests.support.telegram import BOT_NAME, FakeTelegram
+from tests.support.telegram import BOT_NAME, STRICT, FakeTelegram
 
 
 @pytest.fixture
@@ -206,6 +207,26 @@ async def test_with_the_database_away_the_bot_says_so(telegram: FakeTelegram) ->
         await telegram.wait_for(1, "Try again in a minute")
 
 
+async def test_when_telegram_answers_again_what_waits_for_another_attempt_is_due(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    house = await world.site("house")
+    await world.chat(1, house)
+    await world.event(house)
+    await world.plan()
+    await world.run("UPDATE deliveries SET attempts = 12, next_attempt_at = now() + interval '60 s'")
+    telegram.say(2, "/help")
+    await telegram.wait_for(2, "/places")
+    telegram.fail(502, "Bad Gateway", times=2, method="getUpdates")
+
+    async def due() -> bool:
+        return bool(await world.rows("SELECT 1 FROM deliveries WHERE next_attempt_at <= now()"))
+
+    assert not await due()
+    telegram.say(2, "/help")  # ends the poll under way; the next two fail
+    await until(due, 20)
+
+
 async def test_with_a_wrong_token_the_poller_says_it_once_and_tries_again(
     world: World, telegram: FakeTelegram, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -227,15 +248,59 @@ async def test_what_people_wrote_while_the_bot_was_down_is_answered(world: World
         await telegram.wait_for(2, "/places")
 
 
-async def test_a_button_pressed_beyond_the_rate_is_answered_and_does_nothing(
+async def test_a_hundred_presses_in_a_row_are_all_done_and_commands_go_on(
     world: World, telegram: FakeTelegram, bot: Poller
 ) -> None:
     telegram.say(1, "/language", language="en")
     seen = await telegram.wait_for(1, "Language")
-    for _ in range(65):
+    for _ in range(100):
         telegram.press_data(1, "sw:language:uk", seen.message_id, language="en")
-    await telegram.wait_until(lambda: len(telegram.answers) == 65, 20.0)
-    assert telegram.answers.count("Not so fast, please.") == 6
+    await telegram.wait_until(lambda: len(telegram.answers) == 100, 30.0)
+    assert {*telegram.answers} == {""}
+    telegram.say(1, "/help")
+    await telegram.wait_for(1, "/places")
+
+
+async def test_who_writes_without_end_is_told_once_to_slow_down(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    for _ in range(65):
+        telegram.say(1, "/help", language="en")
+    telegram.say(2, "/help")
+    await telegram.wait_for(2, "/places", 20.0)
+    telegram.say(2, "/status")  # fetched only when all before it is done with
+    await telegram.wait_for(2, "Показати", 20.0)
+    answers = telegram.texts(1)
+    assert len(answers) == 61
+    assert answers[-1] == "Not so fast, please. That was not done: try again in a minute."
+
+
+async def test_in_a_group_presses_share_a_limit_with_commands_and_each_who_presses_is_told_once(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    await world.site("home", "Дім")
+    telegram.say(-1001, f"/start@{BOT_NAME}", user_id=7)
+    seen = await telegram.wait_for(-1001, "Оберіть")
+    for user, presses in ((7, 16), (8, 2)):
+        for _ in range(presses):
+            telegram.press_data(-1001, Press(act=Act.OPEN, site=0, page=0).pack(), seen.message_id, user_id=user)
+    await telegram.wait_until(lambda: len(telegram.answers) == 18, 20.0)
+    slow = "Не так швидко, будь ласка. Цього не зроблено: повторіть за хвилину."
+    assert telegram.answers == [*[""] * 14, slow, "", slow, ""]
+
+
+async def test_a_wizard_in_a_group_takes_as_many_presses_as_it_needs(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    telegram.group(-1001, admins=[7])
+    telegram.say(-1001, f"/language@{BOT_NAME}", user_id=7)
+    seen = await telegram.wait_for(-1001, "Language")
+    for _ in range(40):
+        telegram.press_data(-1001, "sw:language:uk", seen.message_id, user_id=7)
+    await telegram.wait_until(lambda: len(telegram.answers) == 40, 20.0)
+    assert {*telegram.answers} == {""}
+    telegram.say(-1001, f"/help@{BOT_NAME}", user_id=7)
+    await telegram.wait_for(-1001, "/places")
 
 
 async def test_what_a_group_says_among_its_members_is_not_counted(
@@ -258,6 +323,7 @@ async def test_a_group_that_asks_without_end_is_answered_ten_times_a_minute_and_
     telegram.say(1, "/status")  # fetched only when all before it is done with
     await telegram.wait_for(1, "Показати")
     assert len(telegram.messages(-1001)) == 10
+    assert [text.partition(" ")[0] for text in telegram.texts(-1001)][-2:] == ["💡", "Не"], "told once, at the end"
 
 
 async def test_a_groups_own_flood_wait_does_not_silence_the_alerts_of_others() -> None:
@@ -272,3 +338,21 @@ async def test_a_groups_own_flood_wait_does_not_silence_the_alerts_of_others() -
         with pytest.raises(TelegramRetryAfter):
             await answers(refuses, None, method)  # type: ignore[arg-type]
         assert (pace.flooded(time.monotonic()) > 0) is flooded
+
+
+async def test_what_is_answered_is_cut_as_telegram_counts(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    """An emoji is two units, and a status of them more than a message takes."""
+    sites = [await world.site(f"s{number}", "🏠" * 100 + str(number)) for number in range(40)]
+    await world.chat(1, *sites)
+    telegram.say(1, "/status")
+    seen = await telegram.wait_for(1, "🏠")
+    assert 4000 < len(seen.text.encode("utf-16-le")) // 2 <= 4096
+    assert seen.text.endswith("…")
+
+
+async def test_a_hundred_who_ask_at_once_are_answered_within_telegrams_rate(world: World) -> None:
+    async with FakeTelegram(**STRICT) as telegram, talking(world.database, telegram):
+        for chat in range(1, 101):
+            telegram.say(chat, "/help")
+        await telegram.wait_until(lambda: len(telegram.calls_to("sendMessage")) >= 100, 30)
+        assert {call.status for call in telegram.calls_to("sendMessage")} == {200}

@@ -11,7 +11,7 @@ import pytest
 from services.detector.core.effects import Effect, EventLogged, OutageChanged
 from services.detector.core.outage import Outage as Remembered
 from services.detector.store import save_effects
-from services.notifier import corrections, people
+from services.notifier import chats, corrections, people
 from services.notifier.bot.admins_desk import Act
 from services.notifier.bot.poller import Poller
 from services.notifier.correction_times import parse_span
@@ -125,6 +125,45 @@ async def test_an_outage_that_never_was_is_taken_back_everywhere(
     assert (audit.actor, audit.target, audit.details["reason"]) == ("telegram:1", str(key), "роутер <перезавантажили>")
 
 
+async def test_after_it_was_taken_back_the_status_dates_the_power_by_the_outage_before(
+    world: World, telegram: FakeTelegram, bot: Poller, house: registry.SiteRow
+) -> None:
+    before = await outage(world, house, today("09:00"), today("10:30"))
+    last = await outage(world, house, today("14:05"), today("16:20"))
+    await world.run(
+        "INSERT INTO site_state (site_id, power, state, since, updated_at) VALUES (:site, 'on', 'on', :since, now())",
+        site=house.id,
+        since=today("16:20"),
+    )
+    told = []
+    for key in (None, last, before):
+        if key is not None:
+            async with world.database.transaction() as session:
+                found = await corrections.find(session, key)
+                assert found is not None
+                await corrections.retract(session, found, Cause.NETWORK, "why", datetime.now(UTC), actor="cli")
+        async with world.database.transaction() as session:
+            told += [status.since for status in await chats.statuses(session, [house.id])]
+    assert told == [today("16:20"), today("10:30"), None]
+    telegram.say(FOLLOWER, "/status", language="uk")
+    seen = await telegram.wait_for(FOLLOWER, "Дім")
+    assert "16:20" not in seen.text
+
+
+async def test_after_other_times_the_status_dates_the_power_anew(world: World, house: registry.SiteRow) -> None:
+    key = await outage(world, house, today("14:05"), today("16:20"))
+    await world.run(
+        "INSERT INTO site_state (site_id, power, state, since, updated_at) VALUES (:site, 'on', 'on', :since, now())",
+        site=house.id,
+        since=today("16:20"),
+    )
+    async with world.database.transaction() as session:
+        found = await corrections.find(session, key)
+        assert found is not None
+        await corrections.refine(session, found, today("14:05"), today("15:00"), "why", datetime.now(UTC), actor="cli")
+        assert [status.since for status in await chats.statuses(session, [house.id])] == [today("15:00")]
+
+
 async def test_other_times_are_told_once_and_the_reason_is_required(
     world: World, telegram: FakeTelegram, bot: Poller, house: registry.SiteRow
 ) -> None:
@@ -137,7 +176,7 @@ async def test_other_times_are_told_once_and_the_reason_is_required(
         await telegram.wait_for(OWNER, "справжній початок")
         for said, then in (
             ("колись", "Не розумію"),
-            ("14:05-16:20", "саме так і записано"),
+            ("14:05-16:20", "Саме так і записано"),
             ("01.01.2099 10:00 - 02.01.2099 10:00", "не в майбутньому"),
         ):
             telegram.say(OWNER, said)

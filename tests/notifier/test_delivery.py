@@ -12,7 +12,7 @@ import pytest
 
 from services.notifier import chats, store
 from services.notifier.channels.telegram import TelegramChannel
-from services.notifier.pacing import Rate, Rates
+from services.notifier.pacing import Rate, Rates, Retries
 from services.notifier.planner import CONSUMER, Planner
 from services.notifier.sender import Patience
 from svitlo.contracts import EventKind
@@ -442,3 +442,35 @@ async def test_what_was_owed_to_an_unreachable_chat_stays_unsaid_when_it_comes_b
     await world.event(house, RESTORED)
     await world.plan()
     assert await world.states(1) == ["dropped", "pending"]
+
+
+async def test_the_first_answer_after_an_absence_lets_everything_go_at_once(
+    world: World, telegram: FakeTelegram
+) -> None:
+    """After hours of silence the next attempts would be a minute apart."""
+    house = await world.site("house")
+    chats = range(1, 9)
+    for chat in chats:
+        await world.chat(chat, house)
+    await world.event(house)
+    await world.plan()
+    await world.run("UPDATE deliveries SET next_attempt_at = now() + interval '60 s' WHERE chat > 3")
+    await world.run("UPDATE deliveries SET attempts = 12")
+    telegram.fail(502, "Bad Gateway", times=3)
+    soon = Patience(retries=Retries(first_s=0.1, longest_s=0.2))
+    async with notifying(world, telegram, patience=soon):
+        await until(lambda: all_sent(world, *chats), 20)
+
+
+async def test_one_chats_trouble_hurries_nobody(world: World, telegram: FakeTelegram) -> None:
+    house = await world.site("house")
+    for chat in (1, 2):
+        await world.chat(chat, house)
+    await world.event(house)
+    await world.plan()
+    await world.run("UPDATE deliveries SET next_attempt_at = now() + interval '60 s', attempts = 12 WHERE chat > 1")
+    telegram.fail(502, "Bad Gateway", times=2, chat_id=1)
+    async with notifying(world, telegram, patience=Patience(retries=Retries(first_s=0.1, longest_s=0.2))):
+        await telegram.wait_for(1, "світла немає")
+        await asyncio.sleep(1.0)
+    assert not telegram.messages(2)

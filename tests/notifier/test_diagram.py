@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.notifier import diagram
+from services.notifier import chats, diagram, workers
 from services.notifier.channels.gallery import Gallery
 from services.notifier.chats import Chat
 from services.notifier.diagram import Diagrams
-from services.notifier.pacing import UNLIMITED, Pace
+from services.notifier.pacing import TELEGRAM, UNLIMITED, Pace, Rate, telegram_rates
 from tests.notifier.conftest import KYIV, World
 from tests.support.telegram import PIN, FakeTelegram
 
@@ -160,3 +163,52 @@ async def test_each_chat_has_the_midnight_of_its_own_zone(
     clock.now = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)  # still Saturday in New York
     await all_done(diagrams)
     assert "15–21 листопада 2026" in telegram.messages(GROUP)[0].text
+
+
+async def test_a_group_that_takes_no_pictures_is_told_once_and_keeps_its_alerts(
+    world: World, telegram: FakeTelegram, diagrams: Diagrams, chat: Chat
+) -> None:
+    telegram.fail(400, "Bad Request: not enough rights to send photos to the chat", times=9, method="sendPhoto")
+    assert await all_done(diagrams) == 1
+    assert [seen.text.partition(":")[0] for seen in telegram.messages(GROUP)] == ["📅 Не можу закріпити тиждень"]
+    assert not await world.rows("SELECT 1 FROM pins")
+    assert await world.rows("SELECT 1 FROM chats WHERE id = :id AND active", id=chat.id)
+
+
+@pytest.mark.usefixtures("chat")
+@pytest.mark.parametrize(("per_second", "processes"), [(1, 1), (4, 1), (16, 1), (29, 6), (29, 40)])
+async def test_a_picture_is_drawn_at_any_rate(
+    world: World, telegram: FakeTelegram, clock: Clock, per_second: int, processes: int
+) -> None:
+    pace = Pace(telegram_rates(per_second))
+    pace.share(processes)
+    gallery = Gallery(telegram.token, telegram.url, timeout_s=10.0)
+    async with asyncio.timeout(20):
+        assert await Diagrams(world.database, gallery, pace, KYIV, clock=clock).work()
+    await gallery.close()
+    assert doings(telegram) == ["sent", "pinned"]
+
+
+@pytest.mark.usefixtures("chat")
+async def test_a_picture_counts_towards_its_groups_rate(world: World, telegram: FakeTelegram, clock: Clock) -> None:
+    pace = Pace(replace(TELEGRAM, group=Rate(1, 60.0)))
+    gallery = Gallery(telegram.token, telegram.url, timeout_s=10.0)
+    await Diagrams(world.database, gallery, pace, KYIV, clock=clock).work()
+    await gallery.close()
+    assert pace.full_chats(time.monotonic()) == {GROUP}
+
+
+@pytest.mark.parametrize(("chat_id", "waits"), [(7, True), (GROUP, False)])
+async def test_a_flood_wait_of_a_picture_is_that_of_all_but_a_groups_own(
+    world: World, telegram: FakeTelegram, clock: Clock, chat_id: int, waits: bool
+) -> None:
+    made = await world.chat(chat_id, await world.site("home", "Шевченка 12"))
+    async with world.database.transaction() as session:
+        await diagram.want(session, made.id)
+    telegram.flood(30, method="sendPhoto")
+    gallery, pace = Gallery(telegram.token, telegram.url, timeout_s=10.0), Pace(UNLIMITED)
+    await Diagrams(world.database, gallery, pace, KYIV, clock=clock).work()
+    await gallery.close()
+    async with world.database.transaction() as session:
+        assert (await workers.flood_left(session, chats.TELEGRAM) > 20) is waits
+    assert (pace.flooded(time.monotonic()) > 20) is waits

@@ -79,6 +79,25 @@ async def test_from_the_region_over_the_building_to_a_section(
     assert len(telegram.messages(1)) == 1, "one message, edited in place"
 
 
+async def test_a_section_is_named_with_its_building_in_status_reports_and_the_wizard(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    await town(world)
+    for word in ("sh-12-1", "hall-2", "myru-5"):
+        telegram.say(1, f"/subscribe {word}")
+    telegram.say(1, "/status")
+    seen = await telegram.wait_for(1, "— стан невідомий")
+    assert "❔ Шевченка 12 › Секція 1 — стан невідомий" in seen.text
+    telegram.say(1, "/history")
+    seen = await telegram.wait_for(1, "Історія якого місця?")
+    assert seen.labels == ["Центр › Проспект Миру 5", "Шевченка 12 › Секція 1", "Секція 2"], "the hall is private"
+    telegram.group(-5, admins=[7])
+    telegram.say(-5, "/link sh-12-1", user_id=7)
+    await telegram.wait_for(-5, "• Шевченка 12 › Секція 1")
+    telegram.say(-5, "/unlink", user_id=7)
+    await telegram.wait_for(-5, lambda seen: "➖ Шевченка 12 › Секція 1" in seen.labels)
+
+
 async def test_who_follows_a_place_without_boards_is_told_of_those_below_it(
     world: World, telegram: FakeTelegram, bot: Poller
 ) -> None:
@@ -111,7 +130,7 @@ async def test_who_follows_a_building_is_told_of_a_section_that_is_added_later(
     new = await world.site("sh-12-3", "Секція 3", parent="sh-12")
     async with notifying(world, telegram):
         await world.event(new)
-        await telegram.wait_for(1, "🔌 Секція 3 — світла немає")
+        await telegram.wait_for(1, "🔌 Шевченка 12, Секція 3 — світла немає")
 
 
 async def test_who_follows_the_sections_may_follow_the_whole_building_too(

@@ -60,7 +60,7 @@ async def test_forget_asks_once_then_deletes_all_of_it_and_start_begins_anew(
     await telegram.wait_for(1, "Speaking English")
     telegram.say(1, "/forget")
     seen = await telegram.wait_for(1, "Delete all I know about this chat?")
-    assert "1 place with its settings, 1 record of an alert, your 1 admin role" in seen.text
+    assert "1 place with its settings, 1 record of an alert, your role in the bot" in seen.text
     assert (await kept(world, 1))["subscriptions"] == 1, "asked, not done"
     telegram.press(1, "Yes, delete")
     await telegram.wait_for(1, "🗑 Deleted: 1 place with its settings")
@@ -97,7 +97,7 @@ async def test_the_last_owner_is_warned_and_asked_twice(world: World, telegram: 
     for label in ("Так, видалити", "Так, без власника"):
         await telegram.wait_for(1, lambda seen, label=label: f"🗑 {label}" in seen.labels)  # type: ignore[misc]
         telegram.press(1, label)
-    gone = await telegram.wait_for(1, "🗑 Видалено: ваша 1 роль")
+    gone = await telegram.wait_for(1, "🗑 Видалено: ваша роль у боті")
     assert "Тепер бот не має власника." in gone.text
     assert set((await kept(world, 1)).values()) == {0}
     assert (await kept(world, 2))["people"] == 1
@@ -170,7 +170,7 @@ async def test_a_group_is_forgotten_with_all_its_topics_by_an_admin_and_people_s
     telegram.say(-5, "/subscribe home", user_id=7)
     await telegram.wait_until(lambda: len(telegram.texts(-5)) == 2)
     telegram.say(-5, "/forget", user_id=7)
-    await telegram.wait_for(-5, "про цю групу?\nЦе 2 місця")
+    await telegram.wait_for(-5, "про цю групу?\nА саме: 2 місця")
     telegram.press(-5, "Так, видалити", user_id=8)
     await telegram.wait_until(lambda: "Це можуть змінювати лише адміністратори." in telegram.answers)
     telegram.press(-5, "Так, видалити", user_id=7)

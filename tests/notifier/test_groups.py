@@ -250,7 +250,7 @@ async def test_each_topic_of_a_forum_is_linked_for_itself(world: World, telegram
     assert await topics(world, GROUP) == {0: ["work"], topic: ["home"]}
 
     telegram.say(GROUP, "/unlink", user_id=ADMIN, topic=topic)
-    await telegram.wait_for(GROUP, "Що прибрати?")
+    await telegram.wait_for(GROUP, "Яке місце прибрати?")
     telegram.press(GROUP, "Шевченка", user_id=ADMIN)
     await telegram.wait_for(GROUP, "Більше не повідомляю тут")
     assert await topics(world, GROUP) == {0: ["work"]}
@@ -299,13 +299,13 @@ async def test_unlinking_everything_takes_the_pinned_message_away(
     assert len(telegram.pinned(GROUP)) == 1
 
     telegram.say(GROUP, "/unlink", user_id=ADMIN)
-    await telegram.wait_for(GROUP, "Що прибрати?")
+    await telegram.wait_for(GROUP, "Яке місце прибрати?")
     telegram.press(GROUP, "Дім a", user_id=ADMIN)
     await until(lambda: followed(world, GROUP), 5)
     await telegram.wait_until(lambda: telegram.messages(GROUP)[-1].text.endswith("про світло:\n\n• Дім b"))
     assert len(telegram.pinned(GROUP)) == 1
     telegram.say(GROUP, "/unlink", user_id=ADMIN)
-    await telegram.wait_until(lambda: telegram.texts(GROUP)[-1] == "Що прибрати?")
+    await telegram.wait_until(lambda: telegram.texts(GROUP)[-1] == "Яке місце прибрати?")
     telegram.press(GROUP, "Дім b", user_id=ADMIN)
     await telegram.wait_for(GROUP, "Більше не повідомляю тут")
     await telegram.wait_until(lambda: not telegram.pinned(GROUP))
@@ -347,6 +347,19 @@ async def test_a_channel_is_set_up_in_private_and_reads_nothing_of_it(
     assert telegram.messages(CHANNEL) == []
     await look(world, telegram)
     assert telegram.pinned(CHANNEL)[0].text.startswith("❔ Шевченка 12 — state unknown")
+
+
+async def test_a_channel_let_go_from_private_is_named(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    await world.site("home", "Шевченка 12")
+    telegram.channel(CHANNEL, "Дім & двір", username="dim12", admins=[ADMIN])
+    telegram.say(ADMIN, "/link @dim12")
+    await telegram.wait_for(ADMIN, "За яким місцем")
+    for label, then in (("Шевченка", "Повідомляю в каналі"), ("Прибрати", "Яке місце прибрати?")):
+        telegram.press(ADMIN, label)
+        await telegram.wait_for(ADMIN, then)
+    telegram.press(ADMIN, "➖ Шевченка")
+    await telegram.wait_for(ADMIN, "Більше не повідомляю про світло в «Дім & двір». Повернути: /link")
+    assert await followed(world, CHANNEL) == []
 
 
 async def test_hello_goes_into_the_channel_when_its_admin_never_wrote_to_us(

@@ -223,7 +223,7 @@ async def test_an_area_is_one_message(world: World, telegram: FakeTelegram) -> N
     async with notifying(world, telegram, rates=EAGER):
         seen = await telegram.wait_for(1, "Оболонь — світла немає")
         await until(lambda: all_sent(world, 1))
-    assert "місць: 40" in seen.text
+    assert "місць: 4\nВодночас світло зникло ще у 36 місцях" in seen.text
     assert len(telegram.messages(1)) == 1
 
 

@@ -123,7 +123,7 @@ async def test_with_the_role_goes_what_was_followed_of_private_places_and_the_pe
     await world.event(house)
     await world.plan()
     telegram.say(OWNER, "/people")
-    await telegram.wait_for(OWNER, "3: перегляд, Шевченка 12")
+    await telegram.wait_for(OWNER, "3 — перегляд, Шевченка 12")
     telegram.press(OWNER, "✖ 3")
     await telegram.wait_for(OWNER, "Забрати доступ?")
     telegram.press(OWNER, "Забрати")

@@ -153,7 +153,7 @@ def test_nothing_is_compared_with_time_before_the_place_was_watched() -> None:
 def test_of_time_nobody_watched_nothing_is_claimed() -> None:
     blind = found(lasting(2 * DAY, HOUR), gaps=((NOW - 8 * DAY, NOW),))
     text = stats_text("Дім", Period.WEEK, blind, None, reader())
-    assert text.endswith("Svitlo тоді не стежило за цим місцем, тож сказати нічого.")
+    assert text.endswith("Даних за цей час немає: Svitlo тоді ще не стежило за цим місцем.")
     assert "Відключень не було" not in text
 
 
@@ -276,7 +276,7 @@ async def test_of_several_places_one_is_chosen_first(house: House, telegram: Fak
     await world.chat(1, house.site, other)
     await house.outages(2)
     telegram.say(1, "/stats")
-    choice = await telegram.wait_for(1, "Чия статистика?")
+    choice = await telegram.wait_for(1, "Статистика якого місця?")
     assert labels(choice) == ["Садова 1", "Шевченка 12"]
     telegram.press(1, "Шевченка 12")
     told = await telegram.wait_for(1, "Шевченка 12 — останні 7 днів")
@@ -406,7 +406,7 @@ async def test_a_living_diagram_is_asked_for_and_given_up(house: House, telegram
     await telegram.wait_for(1, "рівно за одним місцем")
     chat = await world.chat(1, house.site)
     telegram.say(1, "/weekly pin")
-    await telegram.wait_for(1, "Закріплю тут тиждень")
+    await telegram.wait_for(1, "Закріплю тут картинку тижня")
     assert len(await world.rows("SELECT 1 FROM pins WHERE chat = :chat AND kind = 'week'", chat=chat.id)) == 1
     telegram.say(1, "/weekly unpin")
     await telegram.wait_for(1, "більше не буде")

@@ -54,6 +54,21 @@ def test_only_if_longer_keeps_a_loss_back_for_so_long() -> None:
     assert decide(rule, facts(LOST, NOON - timedelta(minutes=10)), KYIV, NOON) == Tell()
 
 
+def test_a_loss_that_did_not_last_is_not_told_however_late_it_is_found() -> None:
+    rule, started = Rule(min_minutes=10), NOON - timedelta(hours=1)
+    short, long = started + timedelta(minutes=9), started + timedelta(minutes=10)
+    assert decide(rule, facts(LOST, started, ended=short), KYIV, NOON) is None
+    assert decide(rule, facts(LOST, started, ended=long), KYIV, NOON) == Tell()
+    assert decide(Rule(), facts(LOST, started, ended=short), KYIV, NOON) == Tell()
+
+
+def test_other_times_of_a_loss_wait_as_long_as_the_loss_and_a_retraction_does_not() -> None:
+    rule = Rule(min_minutes=10)
+    long_at = NOON + timedelta(minutes=10)
+    assert decide(rule, facts(REVISED, NOON, told=True), KYIV, NOON) == Tell(False, long_at, Held.LONG)
+    assert decide(rule, facts(REVISED, NOON, told=True, retracted=True), KYIV, NOON) == Tell()
+
+
 @pytest.mark.parametrize(("lasted", "told", "said"), [(9, False, False), (9, True, True), (10, False, True)])
 def test_a_return_is_told_if_the_loss_was_or_if_it_lasted(lasted: int, told: bool, said: bool) -> None:
     known = facts(RESTORED, NOON, ended=NOON + timedelta(minutes=lasted), told=told)

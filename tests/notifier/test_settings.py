@@ -147,7 +147,7 @@ async def test_reminders(world: World, telegram: FakeTelegram, bot: Poller) -> N
     await opened(world, telegram)
     telegram.press(1, "Нагадування")
     seen = await telegram.wait_for(1, "чи нагадувати")
-    assert seen.labels == ["✅ Не нагадувати", *(f"Кожні {hours} год" for hours in (1, 3, 6, 12)), "‹ Назад"]
+    assert seen.labels == ["✅ Не нагадувати", "Щогодини", *(f"Кожні {hours} год" for hours in (3, 6, 12)), "‹ Назад"]
     telegram.press(1, "Кожні 3 год")
     await telegram.wait_for(1, "Нагадування: кожні 3 год, поки немає світла")
     assert await rules(world, 1, "remind_minutes") == (180,)
@@ -315,7 +315,7 @@ async def test_the_language_is_chosen_by_button_or_word(world: World, telegram: 
     telegram.say(1, "/language ua")
     await telegram.wait_for(1, "Говорю українською")
     telegram.say(1, "/language de")
-    await telegram.wait_for(1, "Я вмію українською та англійською")
+    await telegram.wait_for(1, "Розмовляю лише українською та англійською")
     assert (await chat(world, 1)).language == "uk"
 
 
@@ -499,7 +499,7 @@ def test_buttons_are_short_enough_for_a_narrow_screen_and_for_telegram(board: An
 def test_what_would_be_forgotten_is_counted(count: int, uk: str) -> None:
     kept = Kept(chats=1, places=count, messages=count, roles=0)
     assert forget_text(kept, reader("uk"), group=False, done=False) == (
-        f"🗑 Видалити все, що я знаю про цей чат?\nЦе {uk}. Повернути їх не можна."
+        f"🗑 Видалити все, що я знаю про цей чат?\nА саме: {uk}. Відновити це буде неможливо."
     )
 
 
@@ -511,7 +511,7 @@ def test_where_only_the_language_is_kept_no_zeros_are_counted() -> None:
 def test_answers_about_the_whole_chat_in_english() -> None:
     kept = Kept(chats=1, places=1, messages=21, roles=2)
     assert forget_text(kept, reader("en"), group=True, done=True) == (
-        "🗑 Deleted: 1 place with its settings, 21 records of alerts, your 2 admin roles.\nBegin again: /start"
+        "🗑 Deleted: 1 place with its settings, 21 records of alerts, your 2 roles in the bot.\nBegin again: /start"
     )
     assert muted_text(LATER, reader("en")) == (
         "🔕 Quiet until 23:10.\nAfterwards I tell what has changed. Turn on earlier: /unmute"

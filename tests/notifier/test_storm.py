@@ -76,7 +76,68 @@ def test_off_on_and_off_again_ends_with_off() -> None:
     ]
     bundle = gather(queue)
     assert bundle.told == (1, 2, 3)
-    assert said(bundle) == ["🔌 Шевченка 12 — світла немає з 20:09", "До того світло було 2 хв"]
+    assert said(bundle) == [
+        "🔌 Шевченка 12 — світла немає з 20:09",
+        "До того світло було 2 хв",
+        "Раніше світла не було 2 хв",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "earlier"), [("uk", "Раніше світла не було 3 год"), ("en", "Earlier it was off for 3 h")]
+)
+def test_a_night_that_ends_in_the_dark_tells_of_the_outage_before(language: str, earlier: str) -> None:
+    held: dict[str, Any] = {"held": Held.QUIET, "held_until": NOW}
+    queue = [
+        queued(1, 0, LOST, 1, 540, **held),
+        queued(2, 0, RESTORED, 1, 360, outage_started=NOW - timedelta(minutes=540), **held),
+        queued(3, 0, LOST, 2, 90, power_since=NOW - timedelta(minutes=360), **held),
+    ]
+    assert said(gather(queue), language, morning=True)[-1] == earlier
+    listed = said(gather([*queue, queued(4, 1, LOST, 1, 60, **held)]), language, morning=True)
+    assert listed.index(f"   {earlier}") == 1 + next(n for n, line in enumerate(listed) if "18:40" in line)
+
+
+@pytest.mark.parametrize("correction_first", [True, False])
+def test_a_correction_of_another_outage_stands_beside_how_it_is_now(correction_first: bool) -> None:
+    taken_back = queued(1 if correction_first else 3, 0, REVISED, 1, 60, cause=Cause.NETWORK)
+    queue = sorted([taken_back, queued(2, 0, LOST, 2, 1)], key=lambda item: item.id)
+    bundle = gather(queue)
+    assert bundle.kind is LOST
+    assert said(bundle) == [
+        "🔌 Шевченка 12 — світла немає з 20:09",
+        "↩️ Повідомлення про 19:10 скасовано: плата лише втрачала звʼязок.",
+    ]
+    listed = said(gather([*queue, queued(9, 1, LOST, 1, 1)]), "en")
+    assert "   ↩️ The message about 19:10 is withdrawn: the board had only lost its connection." in listed
+
+
+def test_of_several_corrections_of_one_outage_the_last_counts() -> None:
+    refined = queued(1, 0, REVISED, 1, 60, outage_started=NOW - timedelta(minutes=50))
+    over = replace(refined.alert, outage_ended=NOW - timedelta(minutes=30))
+    queue = [refined, replace(refined, id=2, alert=over), queued(3, 0, LOST, 2, 1)]
+    assert said(gather(queue))[1:] == ["✏️ Уточнено: світла не було з 19:20 до 19:40"]
+
+
+def test_what_is_late_in_a_list_is_marked_beside_what_is_not() -> None:
+    lines = said(gather([queued(1, 0, LOST, ago_min=55), queued(2, 1, LOST, ago_min=0.1)]))
+    assert [line.endswith("(із запізненням)") for line in lines] == [False, True, False]
+    both_late = said(gather([queued(1, 0, LOST, ago_min=55), queued(2, 1, LOST, ago_min=50)]))
+    assert [line.endswith("(із запізненням)") for line in both_late] == [True, False, False]
+
+
+def test_a_queue_tells_the_times_as_they_are_known_now() -> None:
+    began, ended = NOW - timedelta(minutes=120), NOW - timedelta(minutes=80)
+    known = {"outage_started": began, "outage_ended": ended}
+    queue = [queued(1, 0, LOST, 1, 100, **known), queued(2, 0, RESTORED, 1, 20, **known)]
+    refined = queued(3, 0, REVISED, 1, 80, **known)
+    assert said(gather([*queue, refined]), now=NOW - timedelta(minutes=19)) == [
+        "💡 Шевченка 12 — світло є; не було 40 хв",
+        "Не було з 18:10 до 18:50",
+    ]
+    still = {"outage_started": began}
+    dark = [queued(1, 0, LOST, 1, 100, **still), queued(2, 0, REVISED, 1, 100, **still)]
+    assert said(gather(dark))[0] == "🔌 Шевченка 12 — світла немає з 18:10 (із запізненням)"
 
 
 @pytest.mark.parametrize(
@@ -153,18 +214,20 @@ def test_a_list_of_losses_says_so_at_once(count: int, text: str) -> None:
 @pytest.mark.parametrize(
     ("parent", "language", "text"),
     [
-        ("Оболонь", "uk", "🔌 Оболонь — світла немає з 20:09, місць: 40"),
+        ("Оболонь", "uk", "🔌 Оболонь — світла немає з 20:09, місць: 4\nВодночас світло зникло ще у 36 місцях."),
         (None, "uk", "🔌 Світла немає одразу в багатьох місцях (40) з 20:09"),
-        ("Оболонь", "en", "🔌 Оболонь — power off since 20:09, places: 40"),
+        (
+            "Оболонь",
+            "en",
+            "🔌 Оболонь — power off since 20:09, places: 4\n36 other places lost power at the same time.",
+        ),
         (None, "en", "🔌 Power off in many places at once (40) since 20:09"),
     ],
 )
 def test_many_places_gone_at_once_are_one_area(parent: str | None, language: str, text: str) -> None:
     area = uuid5(UUID(int=5), "area")
     queue = [queued(site + 1, site, LOST, parent=parent, area=area, area_sites=40) for site in range(4)]
-    lines = said(gather(queue), language)
-    assert lines[0] == text
-    assert len(lines) == 5
+    assert "\n".join(said(gather(queue), language)[:-4]) == text
 
 
 @pytest.mark.parametrize(
@@ -172,6 +235,41 @@ def test_many_places_gone_at_once_are_one_area(parent: str | None, language: str
 )
 def test_one_place_of_an_area_says_that_it_is_not_alone(others: int, text: str) -> None:
     assert said(gather([queued(1, 0, LOST, area_sites=others + 1)]))[1].endswith(text)
+
+
+@pytest.mark.parametrize(
+    ("above", "name", "first", "second"),
+    [
+        ("Франка 7", "Секція 1", "🔌 Франка 7, Секція 1 — світла немає з 20:09", None),
+        (
+            "Подільський район",
+            "Франка 7",
+            "🔌 Подільський…, Франка 7 — світла немає з 20:09",
+            "Подільський район, Франка 7",
+        ),
+        ("Франка 7", "Франка 7, секція 1", "🔌 Франка 7, секція 1 — світла немає з 20:09", None),
+        ("Поділ", "Дитячий садок № 117", "🔌 Дитячий садок № 117 — світла немає з 20:09", "Поділ, Дитячий садок № 117"),
+    ],
+)
+def test_a_section_is_told_with_its_building(above: str, name: str, first: str, second: str | None) -> None:
+    lines = said(gather([queued(1, 0, LOST, place=name, above=above)]))
+    assert lines[0] == first
+    assert lines[1:2] == ([second] if second else [])
+
+
+def test_in_a_list_a_common_building_is_named_once() -> None:
+    queue = [queued(n, n, LOST, place=f"Секція {n}", above="Франка 7", parent="Франка 7") for n in (1, 2)]
+    assert said(gather(queue)) == [
+        "🔌 Світла немає: 2 місця — Франка 7",
+        "🔌 Секція 1 — світла немає з 20:09",
+        "🔌 Секція 2 — світла немає з 20:09",
+    ]
+    queue.append(queued(3, 3, LOST, place="Секція 1", above="Лугова 1", parent="Лугова 1"))
+    assert said(gather(queue))[1:] == [
+        "🔌 Франка 7, Секція 1 — світла немає з 20:09",
+        "🔌 Франка 7, Секція 2 — світла немає з 20:09",
+        "🔌 Лугова 1, Секція 1 — світла немає з 20:09",
+    ]
 
 
 def test_a_long_list_is_cut_and_counted() -> None:

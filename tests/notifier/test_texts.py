@@ -165,8 +165,8 @@ def test_a_loss_is_shown_from_the_last_proof_and_a_restore_from_its_own() -> Non
         ),
         (
             Cause.POWER,
-            "✏️ Шевченка 12 — уточнено: світла не було з 18:03 до 19:03\nУсього 1 год",
-            "✏️ Шевченка 12 — correction: power was off from 18:03 to 19:03\n1 h in all",
+            "✏️ Шевченка 12 — світла не було з 18:03 до 19:03 (уточнено)\nУсього 1 год",
+            "✏️ Шевченка 12 — power was off from 18:03 to 19:03 (corrected)\n1 h in all",
         ),
     ],
 )

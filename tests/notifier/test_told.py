@@ -118,12 +118,12 @@ async def test_status_and_history_of_a_building_are_those_of_its_sections(world:
     await world.chat(1, await built(world))
     telegram.say(1, "/status")
     seen = await telegram.wait_for(1, "Секція 1")
-    assert "Секція 2" in seen.text
-    assert "Шевченка 12" not in seen.text
-    assert "Квартира 7" not in seen.text
+    assert [line.partition(" — ")[0] for line in seen.text.split("\n\n")] == [
+        f"❔ Шевченка 12 › Секція {number}" for number in (1, 2)
+    ]
     telegram.say(1, "/history")
     seen = await telegram.wait_for(1, lambda seen: bool(seen.labels))
-    assert seen.labels == ["Секція 1", "Секція 2"]
+    assert seen.labels == ["Шевченка 12 › Секція 1", "Шевченка 12 › Секція 2"]
     telegram.say(1, "/places")
     seen = await telegram.wait_for(1, "📍 Стежу за 1 місцем")
     assert seen.labels == ["⚙️ Шевченка 12", "➕ Додати місце"]

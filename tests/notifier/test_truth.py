@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections import Counter
 from datetime import timedelta
 
@@ -21,7 +20,6 @@ LOST, RESTORED = EventKind.POWER_LOST, EventKind.POWER_RESTORED
 LATE = "(із запізненням)"
 HOUR_S = 3600.0
 SLOW_START_S = 180.0
-SPAN_S = 5
 
 
 async def an_hour_passes(world: World) -> None:
@@ -100,8 +98,7 @@ async def test_two_notifiers_share_the_work_double_nothing_and_keep_the_limit_to
     house = await world.site("house")
     await add_chats(world.database, {chat: [house.id] for chat in range(1, count + 1)})
     url = world.database.url
-    # What a busy machine delays arrives in a heap: the rate is judged over seconds, and nothing is refused.
-    async with FakeTelegram(per_chat=STRICT["per_chat"]) as telegram:
+    async with FakeTelegram(**STRICT) as telegram:
         with (
             NotifierProcess(broker, url, telegram, "one") as first,
             NotifierProcess(broker, url, telegram, "two"),
@@ -124,8 +121,6 @@ async def test_two_notifiers_share_the_work_double_nothing_and_keep_the_limit_to
             await until(lambda: nothing_waits(world), 120)
     calls = telegram.calls_to("sendMessage")
     assert {call.status for call in calls} == {200}
-    at = [call.at for call in calls]
-    assert max(bisect_left(at, moment + SPAN_S) - number for number, moment in enumerate(at)) <= (SPAN_S + 1) * 28
     assert Counter(call.params["chat_id"] for call in calls[:count]) == dict.fromkeys(range(1, count + 1), 1)
     # One alone at its half of the rate takes twice as long, two at the whole rate each take half of it.
     assert 0.9 * count / 28 < took < 1.9 * count / 28

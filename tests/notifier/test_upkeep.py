@@ -76,6 +76,8 @@ async def test_a_reminder_comes_each_interval_once(world: World, telegram: FakeT
         (100, "remind_minutes = 60", None),  # too late; the next one is nearer
         (65, "remind_minutes = 60, min_minutes = 90", None),
         (65, "remind_minutes = 0", None),
+        (65, "remind_minutes = 60, kinds = '{restored,revised}'", None),
+        (65, "remind_minutes = 60, kinds = '{lost}'", False),
     ],
 )
 async def test_reminders_keep_to_the_chats_rules(world: World, minutes: int, rules: str, silent: bool | None) -> None:
@@ -101,6 +103,137 @@ async def test_a_reminder_overtaken_by_the_return_is_not_sent(world: World, tele
     async with notifying(world, telegram):
         await until(dropped)
     assert telegram.texts(1) == []
+
+
+async def reminded(world: World) -> dict[int, list[UUID]]:
+    """By chat the outages it is owed a reminder of, those pending still."""
+    rows = await world.rows(
+        "SELECT c.chat_id, d.payload->>'outage' AS outage FROM deliveries d JOIN chats c ON c.id = d.chat "
+        "WHERE d.kind = 'reminder' AND d.state = 'pending' ORDER BY d.id"
+    )
+    found: dict[int, list[UUID]] = {}
+    for row in rows:
+        found.setdefault(row.chat_id, []).append(UUID(row.outage))
+    return found
+
+
+async def test_reminders_reach_those_who_are_told_of_the_outage_by_the_nearest_rules(world: World) -> None:
+    city = await world.site("city")
+    house = await world.site("house", parent="city")
+    section = await world.site("section", parent="house")
+    other = await world.site("other", parent="city")
+    await world.chat(1, city)
+    await world.chat(2, house)
+    await world.chat(3, section)
+    await world.chat(4, other)
+    await world.chat(5, city, house)  # the house's rules: none of its sections
+    await world.chat(6, city, section)  # the section's: every hour, once
+    await world.run("UPDATE subscriptions SET remind_minutes = 60")
+    for chat, site, minutes in ((5, house, 0), (6, city, 180)):
+        await world.run(
+            "UPDATE subscriptions SET remind_minutes = :minutes "
+            "WHERE site_id = :at AND chat = (SELECT id FROM chats WHERE chat_id = :chat)",
+            minutes=minutes,
+            at=site.id,
+            chat=chat,
+        )
+    outage = await off_since(world, section, 65)
+    assert await look(world) == 4
+    assert await reminded(world) == {chat: [outage] for chat in (1, 2, 3, 6)}
+    assert await look(world) == 0
+
+
+async def test_reminders_of_a_private_place_reach_only_those_who_were_let_in(world: World) -> None:
+    house = await world.site("house")
+    flat = await world.site("flat", parent="house", public=False)
+    yard = await world.site("yard", public=False)
+    gate = await world.site("gate", parent="yard", public=False)
+    for chat, site in ((1, house), (2, flat), (3, yard)):
+        await world.chat(chat, site)
+    await world.run("UPDATE subscriptions SET remind_minutes = 60")
+    of_flat, of_gate = await off_since(world, flat, 65), await off_since(world, gate, 65)
+    await look(world)
+    assert await reminded(world) == {2: [of_flat], 3: [of_gate]}
+
+
+async def test_a_place_made_private_is_not_reminded_of_by_what_waits(world: World, telegram: FakeTelegram) -> None:
+    house = await world.site("house")
+    flat = await world.site("flat", parent="house")
+    await world.chat(1, house)
+    await world.run("UPDATE subscriptions SET remind_minutes = 60")
+    await off_since(world, flat, 65)
+    assert await look(world) == 1
+    await world.run("UPDATE sites SET public = false WHERE id = :flat", flat=flat.id)
+    async with notifying(world, telegram):
+        await until(lambda: nothing_waits(world))
+    assert telegram.texts(1) == []
+
+
+async def nothing_waits(world: World) -> bool:
+    return not await world.rows("SELECT 1 FROM deliveries WHERE state = 'pending'")
+
+
+async def test_what_is_soon_due_comes_along_in_one_message(world: World, telegram: FakeTelegram) -> None:
+    house = await world.site("house", "Дім")
+    sections = [await world.site(f"section-{number}", f"Секція {number}", parent="house") for number in range(4)]
+    await world.chat(1, house)
+    await world.run("UPDATE subscriptions SET remind_minutes = 60")
+    outages = [await off_since(world, at, ago) for at, ago in zip(sections, (61, 35, 5, 130), strict=True)]
+    assert await look(world) == 3
+    assert await look(world) == 0
+    assert set((await reminded(world))[1]) == {outages[3], outages[0], outages[1]}
+    async with notifying(world, telegram):
+        seen = await telegram.wait_for(1, "Світла досі немає")
+        await until(lambda: nothing_waits(world))
+    headline, *lines = seen.text.splitlines()
+    assert headline == "🔌 Світла досі немає: 3 місця — Дім"
+    assert [line.split(" — ")[0] for line in lines] == ["Секція 3", "Секція 0", "Секція 1"]
+    assert lines[0].endswith("уже 2 год 10 хв")
+    assert len(telegram.messages(1)) == 1
+    rows = await world.rows("SELECT state, merged_into IS NOT NULL AS along FROM deliveries ORDER BY id")
+    assert [tuple(row) for row in rows] == [("sent", False), ("merged", True), ("merged", True)]
+
+
+async def test_sections_that_went_at_any_time_make_two_messages_an_hour_at_most(world: World) -> None:
+    house = await world.site("house")
+    for number in range(20):
+        await off_since(world, await world.site(f"section-{number}", parent="house"), 61 + 3 * number)
+    await world.chat(1, house)
+    await world.run("UPDATE subscriptions SET remind_minutes = 60")
+    looks = []
+    for _ in range(36):
+        looks.append(await look(world))
+        await world.run("UPDATE outages SET started_lo = started_lo - interval '10 min'")
+    [row] = await world.rows("SELECT count(*) AS n, count(DISTINCT payload->>'outage') AS outages FROM deliveries")
+    assert row.outages == 20
+    assert row.n >= 20 * 5
+    assert sum(found > 0 for found in looks) <= 2 * 6
+
+
+async def test_soon_is_measured_where_something_is_due_now(world: World) -> None:
+    quiet, other = await world.site("quiet"), await world.site("other")
+    await world.chat(1, quiet, other)
+    await world.run("UPDATE subscriptions SET remind_minutes = 60")
+    await world.run(
+        "UPDATE subscriptions SET quiet_from = 0, quiet_to = 0, quiet_mode = 'hold' WHERE site_id = :at", at=quiet.id
+    )
+    await off_since(world, quiet, 65)  # due, and held
+    await off_since(world, other, 40)  # not due
+    assert await look(world) == 0
+
+
+async def test_an_hour_without_telegram_makes_one_reminder_of_an_outage(world: World, telegram: FakeTelegram) -> None:
+    house = await world.site("house")
+    await world.chat(1, house)
+    await world.run("UPDATE subscriptions SET remind_minutes = 60")
+    await off_since(world, house, 65)
+    for _ in range(3):
+        assert await look(world) == 1
+        await world.run("UPDATE outages SET started_lo = started_lo - interval '1 hour'")
+    async with notifying(world, telegram):
+        await telegram.wait_for(1, "House — світла досі немає")
+        await until(lambda: nothing_waits(world))
+    assert len(telegram.messages(1)) == 1
 
 
 async def weeks(world: World, now: datetime) -> int:

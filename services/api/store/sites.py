@@ -15,6 +15,7 @@ from services.api.schemas import ChildTally, DeviceTally, OutageRef, Planned, Si
 from services.api.work import open_window
 from svitlo import registry
 from svitlo.contracts import Cause, PowerState, SiteStateWord
+from svitlo.db.power_since import CORRECTED, SINCE
 from svitlo.maintenance import Window
 
 # Windows are asked for only when one may be open; most of the time none is.
@@ -26,12 +27,13 @@ _MORE = """
 """
 
 _SITES = text(f"""
-SELECT s.slug, s.name, coalesce(st.state, 'unknown') AS state, st.since,
+SELECT s.slug, s.name, coalesce(st.state, 'unknown') AS state, {SINCE} AS since,
        coalesce(st.updated_at, s.created_at) AS updated_at, t.total, t.alive,
        o.id AS outage_id, o.started_lo, o.started_hi, o.cause, {_MORE}
 FROM sites s
 LEFT JOIN sites p ON p.id = s.parent_id AND p.removed_at IS NULL AND (p.public OR :private)
 LEFT JOIN site_state st ON st.site_id = s.id
+{CORRECTED}
 LEFT JOIN outages o ON o.site_id = s.id AND o.ended_hi IS NULL AND o.retracted_at IS NULL
 CROSS JOIN LATERAL (
   SELECT count(*) AS total, count(*) FILTER (WHERE ds.liveness IN ('online', 'late')) AS alive
@@ -45,16 +47,17 @@ WHERE s.removed_at IS NULL AND (s.public OR :private)
   AND (CAST(:state AS text) IS NULL OR coalesce(st.state, 'unknown') = :state)
   AND (CAST(:parent AS text) IS NULL OR p.slug = :parent)
 ORDER BY s.slug
-""")  # noqa: S608 - the only thing put in is a constant of this module
+""")  # noqa: S608 - the only things put in are constants
 
 _SITE_ID = text("SELECT id FROM sites WHERE slug = :slug AND removed_at IS NULL AND (public OR :private)")
 
 # With `site_id = s.id` the planner may walk through the outages of all sites to find that one has none.
 _PLACES = text(f"""
-SELECT s.slug, s.name, coalesce(st.state, 'unknown') AS state, coalesce(st.power, 'unknown') AS power, st.since,
-       o.started_lo, o.ended_hi, {_MORE}
+SELECT s.slug, s.name, coalesce(st.state, 'unknown') AS state, coalesce(st.power, 'unknown') AS power,
+       {SINCE} AS since, o.started_lo, o.ended_hi, {_MORE}
 FROM sites s
 LEFT JOIN site_state st ON st.site_id = s.id
+{CORRECTED}
 LEFT JOIN LATERAL (
   SELECT started_lo, ended_hi FROM outages
   WHERE site_id BETWEEN s.id AND s.id AND ended_hi IS NOT NULL AND retracted_at IS NULL AND NOT momentary

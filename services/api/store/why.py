@@ -11,16 +11,18 @@ from services.api.store.registry import detector_tick
 from services.api.why import Board, Facts, OpenOutage, Site, remembered_of_device, remembered_of_site
 from svitlo import registry
 from svitlo.contracts import Cause, PowerState, SiteStateWord
+from svitlo.db.power_since import CORRECTED, SINCE
 
-_SITE = text("""
+_SITE = text(f"""
 SELECT s.id, s.slug, s.name, s.rule, s.k, s.confirm_off_s, s.confirm_on_s,
-       coalesce(st.power, 'unknown') AS power, coalesce(st.state, 'unknown') AS state, st.since,
+       coalesce(st.power, 'unknown') AS power, coalesce(st.state, 'unknown') AS state, {SINCE} AS since,
        CAST(st.memory AS text) AS memory, o.id AS outage_id, o.started_lo, o.started_hi, o.cause
 FROM sites s
 LEFT JOIN site_state st ON st.site_id = s.id
+{CORRECTED}
 LEFT JOIN outages o ON o.site_id = s.id AND o.ended_hi IS NULL AND o.retracted_at IS NULL
 WHERE s.slug = :slug AND s.removed_at IS NULL AND (s.public OR :private)
-""")
+""")  # noqa: S608 - the only things put in are constants
 
 _BOARDS = text("""
 SELECT d.id, sd.weight, coalesce(ds.liveness, 'never_seen') AS liveness, ds.boot, ds.conn,

@@ -241,9 +241,25 @@ class Judgement(Telling):
             self._tell(outage, self._revision_of_start(outage, change, old))
         if end_moved:
             self._tell(outage, self._revision_of_end(outage, old))
-        if outage.ended_hi is not None and self.site.power is PowerState.ON and self.site.since == old.ended_hi:
+        if outage.ended_hi is not None:
             since = outage.on_since if change is Change.RETRACTED and outage.on_since else outage.ended_hi
-            self.site = replace(self.site, since=since)
+            self._date_power(old.ended_hi, since)
+
+    def _date_power(self, old: datetime | None, since: datetime) -> None:
+        """The power did not come at `old`, where an outage ended: now, and before what came after."""
+        site = self.site
+
+        def dated(outage: Outage) -> Outage:
+            return replace(outage, on_since=since) if outage.on_since == old else outage
+
+        if old is None or old == since:
+            return
+        self.site = replace(
+            site,
+            since=since if site.power is PowerState.ON and site.since == old else site.since,
+            outage=dated(site.outage) if site.outage is not None else None,
+            past=tuple(dated(outage) for outage in site.past),
+        )
 
     def _put(self, outage: Outage) -> None:
         site = self.site

@@ -130,6 +130,8 @@ class Admins:
             lines.append(visit.say("admin-help-change"))
         if visit.powers.owner:
             lines.append(visit.say("admin-help-owner"))
+        if visit.powers.changes:
+            lines.append(visit.say("admin-help-cancel"))
         return Reply("\n".join(lines))
 
     async def operation(self, session: AsyncSession, visit: Visit, _: str) -> Reply:

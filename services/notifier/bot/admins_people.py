@@ -15,7 +15,7 @@ from services.notifier.bot.admins_places import offer, search
 from services.notifier.bot.meeting import reader_of
 from services.notifier.conversations import Conversation
 from services.notifier.people import Grant, Role
-from services.notifier.reach import withdraw
+from services.notifier.sight import withdraw
 from services.notifier.views.admins import grant_line, people_text, withdrawn_text
 from svitlo.errors import NotFoundError, UserError
 

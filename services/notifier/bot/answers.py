@@ -20,6 +20,7 @@ from aiogram.methods import (
     TelegramMethod,
 )
 
+from services.notifier.channels.cutting import CAPTION_UNITS, TEXT_UNITS, fit
 from services.notifier.chats import TELEGRAM
 from services.notifier.pacing import Pace
 from services.notifier.workers import tell_flood
@@ -50,6 +51,7 @@ PACED = (
 class Answers(BaseRequestMiddleware):
     """Keeps the bot's answers within the rate, before the alerts, who wait longer; tries once again after a short wait.
 
+    A text that is too long is cut, as an alert is.
     A wait of the whole bot is told to the other processes by the database.
     """
 
@@ -81,6 +83,7 @@ class Answers(BaseRequestMiddleware):
     async def _call(self, make_request: NextRequestMiddlewareType[Any], bot: Bot, method: TelegramMethod[Any]) -> Any:
         if not isinstance(method, PACED):
             return await make_request(bot, method)
+        method = _cut(method)
         await self._turn()
         sending = self._pace.begin(_chat(method), now=time.monotonic())
         try:
@@ -105,6 +108,14 @@ class Answers(BaseRequestMiddleware):
         """
         chat_id = _chat(method)
         return chat_id < 0 or chat_id in self._pace.full_chats(time.monotonic())
+
+
+def _cut(method: TelegramMethod[Any]) -> TelegramMethod[Any]:
+    """The method with a text that is no longer than Telegram takes."""
+    limits = {"text": TEXT_UNITS, "caption": CAPTION_UNITS}
+    said = {name: getattr(method, name, None) for name in limits}
+    cut = {name: fit(text, limits[name]) for name, text in said.items() if isinstance(text, str)}
+    return method if all(cut[name] == said[name] for name in cut) else method.model_copy(update=cut)
 
 
 def _chat(method: TelegramMethod[Any]) -> int:

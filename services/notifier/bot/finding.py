@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiogram import F, Router
 from aiogram.enums import ChatMemberStatus
 from aiogram.filters import Command, CommandObject, CommandStart, ExceptionTypeFilter
@@ -14,7 +16,7 @@ from services.notifier.bot.keyboards import Act, Press, tree_board
 from services.notifier.bot.meeting import is_private, meet, reader_of, show
 from services.notifier.bot.permission import Permission
 from services.notifier.chats import TELEGRAM
-from services.notifier.reach import find_place, tree_for, visible_sites
+from services.notifier.sight import find_place, titles, tree_for, visible_sites
 from services.notifier.texts import Words, language_of, words
 from services.notifier.views import status_text
 from services.notifier.views.finding import branch_text, hello_text
@@ -115,7 +117,9 @@ class Finding:
             chat = await meet(session, self._context, message, message.from_user)
             followed = await chats_told.told_sites(session, chat.id)
             places = followed or await visible_sites(session, chat)
-            sites = await chats.statuses(session, [place.id for place in places])
+            known = await chats.statuses(session, [place.id for place in places])  # in the same order: by name
+            titled = await titles(session, places)
+        sites = [replace(status, place=place.name) for status, place in zip(known, titled, strict=True)]
         reader = reader_of(self._context, chat)
         if not sites:
             await message.answer(reader.words.say("status-none"))

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.notifier import chats, chats_rules
 from services.notifier.bot.keyboards import after_board, on_page, places_board
 from services.notifier.chats import Chat, Place
-from services.notifier.reach import follow, tree_for
+from services.notifier.sight import follow, tree_for
 from services.notifier.views import Reader
 from services.notifier.views.finding import STEP, Followed, followed_text, places_text
 

@@ -26,6 +26,7 @@ from services.notifier.bot.rights import bot_rights, granted
 from services.notifier.chats import TELEGRAM, Chat
 from services.notifier.texts import language_of
 from services.notifier.views import Reader
+from services.notifier.views.groups import unlinked_text
 from svitlo.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
@@ -188,7 +189,7 @@ class Groups:
                 notice = reader.words.say("rights-fine") if rights.send and rights.pin else ""
             case Do.DROP:
                 if await desk.drop(bot, chat, callback_data.site):
-                    await show(query, reader.words.say("unlink-done"), None)
+                    await show(query, unlinked_text(title, reader), None)
                     return
             case Do.DONE:
                 await self._close(query, query.message)

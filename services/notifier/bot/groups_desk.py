@@ -20,6 +20,7 @@ from services.notifier.bot.rights import Rights, bot_rights
 from services.notifier.chats import Chat
 from services.notifier.chats_tree import follow, public_tree
 from services.notifier.pins_store import NO_RIGHT
+from services.notifier.sight import titles
 from services.notifier.texts import LANGUAGES
 from services.notifier.views import Reader
 from services.notifier.views.finding import branch_text
@@ -108,7 +109,7 @@ class Desk:
     async def places(self, chat: Chat, page: int, reader: Reader) -> Page:
         """The places to let go."""
         async with self._database.transaction() as session:
-            places = await chats.followed_sites(session, chat.id)
+            places = await titles(session, await chats.followed_sites(session, chat.id))
         if not places:
             return reader.words.say("unlink-none"), None
         return reader.words.say("unlink-which"), unlink_board(chat.id, places, page, reader.words)
@@ -166,7 +167,7 @@ class Desk:
         return found[0] if found else chat
 
     async def _card(self, session: AsyncSession, chat: Chat, title: str | None, rights: Rights, *, forum: bool) -> Card:
-        places = await chats.followed_sites(session, chat.id)
+        places = await titles(session, await chats.followed_sites(session, chat.id))
         return Card(
             kind=chat.kind,
             title=title,

@@ -17,8 +17,10 @@ from services.notifier.bot.routers import menu, routers
 from services.notifier.bot.throttle import Throttle
 from services.notifier.channels.base import ChannelClosedError
 from services.notifier.channels.telegram import TIMEOUT_S, make_bot, translate
+from services.notifier.chats import TELEGRAM
 from services.notifier.faults import trace
 from services.notifier.pacing import Pace
+from services.notifier.store import hurry
 from services.notifier.texts import LANGUAGES, words
 from svitlo.bus import Backoff
 
@@ -77,6 +79,8 @@ class Poller:
                     await backoff.wait()
                 continue
             backoff.reset()
+            if said:
+                await hurry(self._context.database, TELEGRAM)
             said = ""
             await self._handle(updates)
 

@@ -13,6 +13,7 @@ from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import chats, chats_rules, chats_told, history, weekly
 from services.notifier.bot import weekly as by_itself
@@ -21,8 +22,9 @@ from services.notifier.bot.context import Context
 from services.notifier.bot.meeting import meet, reader_of, show
 from services.notifier.bot.permission import Permission
 from services.notifier.channels.telegram import words_only
-from services.notifier.chats import Place
+from services.notifier.chats import Chat, Place
 from services.notifier.history import Site
+from services.notifier.sight import titles
 from services.notifier.texts import Words
 from services.notifier.views import Reader, short_name
 from services.notifier.views.reports import PERIODS, Period, history_text, stats_text
@@ -116,7 +118,7 @@ class Reports:
         """A command: the report of the only place of the chat, or a choice of its places."""
         async with self._context.database.transaction() as session:
             chat = await meet(session, self._context, message, message.from_user)
-            places = await chats_told.told_sites(session, chat.id) or await chats.public_sites(session, chat.id)
+            places = await _places(session, chat)
             site = await history.site_for(session, chat.id, places[0].id) if len(places) == 1 else None
         reader = reader_of(self._context, chat)
         if site is not None:
@@ -133,7 +135,7 @@ class Reports:
         async with self._context.database.transaction() as session:
             chat = await meet(session, self._context, query.message, query.from_user)
             site = await history.site_for(session, chat.id, callback_data.site)
-            places = await chats_told.told_sites(session, chat.id) or await chats.public_sites(session, chat.id)
+            places = await _places(session, chat)
         reader, report = reader_of(self._context, chat), callback_data.report
         if callback_data.site == 0:
             markup = _choice(report, places, callback_data.page, reader.words)
@@ -238,6 +240,12 @@ class Reports:
         today = reader.now.astimezone(reader.zone).date()
         picture = await weekly.shown(self._context.database, site, today, reader)
         return Told(picture.caption, photo=picture.photo)
+
+
+async def _places(session: AsyncSession, chat: Chat) -> list[Place]:
+    """What the chat may ask about: what it is told of, or else all that it may see without following."""
+    places = await chats_told.told_sites(session, chat.id) or await chats.public_sites(session, chat.id)
+    return await titles(session, places)
 
 
 async def _answer(message: Message, told: Told) -> None:

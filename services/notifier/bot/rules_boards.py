@@ -184,7 +184,7 @@ def _mutes(reader: Reader) -> list[tuple[int, str]]:
 def _minutes(key: str, minutes: int, reader: Reader, without: str = "") -> str:
     if not minutes:
         return reader.words.say(key + without)
-    return reader.words.say(key, duration=reader.words.duration(timedelta(minutes=minutes)))
+    return reader.words.say(key, duration=reader.words.duration(timedelta(minutes=minutes)), hours=minutes // 60)
 
 
 def _choice(label: str, chosen: bool, press: CallbackData) -> InlineKeyboardButton:

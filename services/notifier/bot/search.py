@@ -12,7 +12,7 @@ from services.notifier.bot.context import Context
 from services.notifier.bot.following import follow_place
 from services.notifier.bot.keyboards import found_board
 from services.notifier.bot.meeting import meet, reader_of
-from services.notifier.reach import find_place, tree_for
+from services.notifier.sight import find_place, tree_for
 from services.notifier.texts import language_of, words
 from services.notifier.views.finding import found_text
 

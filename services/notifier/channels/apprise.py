@@ -81,7 +81,7 @@ class AppriseChannel:
             async with asyncio.timeout(self._timeout_s):
                 await done
         except TimeoutError:
-            raise TryLaterError(f"no answer within {self._timeout_s:g} s") from None
+            raise TryLaterError(f"no answer within {self._timeout_s:g} s", maybe_told=True) from None
         return None
 
     async def close(self) -> None:

@@ -78,7 +78,11 @@ class ChannelError(SvitloError):
 
 
 class TryLaterError(ChannelError):
-    """It may work later."""
+    """It may work later; `maybe_told`: it may even have worked, and only the answer was lost."""
+
+    def __init__(self, reason: str, *, maybe_told: bool = False) -> None:
+        super().__init__(reason)
+        self.maybe_told = maybe_told
 
 
 class FloodError(TryLaterError):

@@ -10,6 +10,7 @@ from typing import TypeVar
 from aiogram.exceptions import AiogramError, TelegramBadRequest
 
 from services.notifier.channels.base import Address, MessageLostError, NoRightError
+from services.notifier.channels.cutting import TEXT_UNITS, fit
 from services.notifier.channels.telegram import TIMEOUT_S, make_bot, translate
 
 _LOST = (
@@ -41,14 +42,15 @@ class Pinboard:
     async def post(self, chat: Address, text: str) -> int:
         """Send a message without a sound; returns its id."""
         call = self._bot.send_message(
-            chat.chat_id, text, message_thread_id=chat.topic_id or None, disable_notification=True
+            chat.chat_id, fit(text, TEXT_UNITS), message_thread_id=chat.topic_id or None, disable_notification=True
         )
         return (await self._make(call)).message_id
 
     async def edit(self, chat: Address, message_id: int, text: str) -> None:
         """Let a message say this; that it does already is as good. Raises `MessageLostError` if it is gone."""
         try:
-            await self._make(self._bot.edit_message_text(text, chat_id=chat.chat_id, message_id=message_id))
+            said = fit(text, TEXT_UNITS)
+            await self._make(self._bot.edit_message_text(said, chat_id=chat.chat_id, message_id=message_id))
         except UnchangedError:
             return
 

@@ -55,6 +55,10 @@ _GONE = (
 """Words of a 400 that mean the chat or the topic is closed to us, whatever the message."""
 
 
+_UNSENT = ("ClientConnector", "ClientProxyConnection")
+"""How the names of aiohttp's errors begin that mean that there was no connection, and so nothing was said."""
+
+
 def make_bot(token: str, api_url: str | None, timeout_s: float = TIMEOUT_S) -> Bot:
     """A bot of aiogram's on Telegram's server or another one. Raises `ChannelClosedError` for a malformed token."""
     server = TelegramAPIServer.from_base(api_url) if api_url else PRODUCTION
@@ -82,14 +86,18 @@ def translate(error: AiogramError | TimeoutError, token: str) -> ChannelError:
             # Telegram says "not found" of a method's address whose token it does not know.
             return ChannelClosedError(f"Telegram does not accept SVITLO_TELEGRAM_TOKEN: {text}")
         case TelegramBadRequest():
-            gone = any(words in text.lower() for words in _GONE)
+            # "Not enough rights to send photos": words are still welcome.
+            gone = not words_only(error) and any(words in text.lower() for words in _GONE)
             return ChatGoneError(text) if gone else MessageRefusedError(text)
         case TimeoutError():
-            return TryLaterError("Telegram did not answer in time")
-        case TelegramNetworkError() | TelegramServerError():
-            return TryLaterError(text)
+            return TryLaterError("Telegram did not answer in time", maybe_told=True)
+        case TelegramNetworkError():
+            unsent = type(error.__cause__).__name__.startswith(_UNSENT)
+            return TryLaterError(text, maybe_told=not unsent)
+        case TelegramServerError():
+            return TryLaterError(text, maybe_told=True)
     # A proxy's error page, an answer that cannot be read, a code nobody knows: passing until proved otherwise.
-    return TryLaterError(f"Telegram answered strangely: {text}")
+    return TryLaterError(f"Telegram answered strangely: {text}", maybe_told=True)
 
 
 class TelegramChannel:

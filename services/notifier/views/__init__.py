@@ -3,7 +3,7 @@
 from services.notifier.views.alerts import ALERT_KINDS, LATE_AFTER, RETRACTED, Alert, alert_text
 from services.notifier.views.reader import HEADLINE_NAME, Escape, Reader, short_name
 from services.notifier.views.status import DATED, STATUS_ROOM, SiteStatus, status_text
-from services.notifier.views.storms import Entry, bundle_text
+from services.notifier.views.storms import Entry, StillOff, bundle_text, reminders_text
 
 __all__ = [
     "ALERT_KINDS",
@@ -17,8 +17,10 @@ __all__ = [
     "Escape",
     "Reader",
     "SiteStatus",
+    "StillOff",
     "alert_text",
     "bundle_text",
+    "reminders_text",
     "short_name",
     "status_text",
 ]

@@ -75,7 +75,7 @@ def people_text(grants: Sequence[Grant], reader: Reader) -> str:
 def grant_line(grant: Grant, reader: Reader) -> str:
     """A role: whose, which, where."""
     where = reader.escape(grant.place) if grant.place else reader.words.say("everywhere")
-    return f"{grant.user_id}: {reader.words.say(f'role-{grant.role.value}')}, {where}"
+    return f"{grant.user_id} — {reader.words.say(f'role-{grant.role.value}')}, {where}"
 
 
 def withdrawn_text(places: Sequence[str], reader: Reader) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.notifier.views.reader import HEADLINE_NAME, Reader, short_name
+from services.notifier.views.reader import Reader, longer, title
 from svitlo.contracts import Cause, EventKind, Flapping, PowerState
 
 LATE_AFTER = timedelta(minutes=2)
@@ -18,7 +18,9 @@ RETRACTED = {Cause.NETWORK: "alert-retracted-network", Cause.DEVICE: "alert-retr
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """An event and what is known around it; times are UTC.
+    """An event and what is known around it; times are UTC. `above` is the name of the place it belongs to.
+
+    Of a correction, `off_since`: the power is off now, in another outage than the corrected one.
 
     `area_sites`: so many places vanished together with this one. `held_until`: it was kept back by the chat's own
     rules, and is not late for that.
@@ -37,6 +39,8 @@ class Alert:
     flapping: Flapping | None = None
     area_sites: int = 0
     held_until: datetime | None = None
+    above: str | None = None
+    off_since: datetime | None = None
 
     @property
     def news_at(self) -> datetime:
@@ -54,23 +58,22 @@ def alert_text(alert: Alert, reader: Reader) -> str:
     headline, detail = _ALERTS[alert.kind](alert, reader)
     if reader.now - alert.news_at > LATE_AFTER:
         headline = f"{headline} {reader.words.say('alert-late')}"
-    full_name = reader.escape(alert.place) if len(alert.place) > HEADLINE_NAME else ""
-    return "\n".join(line for line in (headline, full_name, detail) if line)
-
-
-def reminder_text(place: str, started: datetime, reader: Reader) -> str:
-    """A place is still without power."""
-    words = reader.words
-    headline = words.say("alert-reminder", place=reader.escape(short_name(place)))
-    full_name = reader.escape(place) if len(place) > HEADLINE_NAME else ""
-    span = words.duration(reader.now - started)
-    detail = words.say("alert-reminder-since", time=reader.time(started), duration=span)
-    return "\n".join(line for line in (headline, full_name, detail) if line)
+    return "\n".join(line for line in (headline, reader.escape(longer(alert.place, alert.above)), detail) if line)
 
 
 def headline_of(alert: Alert, reader: Reader) -> str:
     """The first line of an alert alone, for lists."""
     return _ALERTS[alert.kind](alert, reader)[0]
+
+
+def correction_lines(alert: Alert, reader: Reader) -> list[str]:
+    """A correction beside news of the same place: what was wrong, without the place's name."""
+    words, started = reader.words, reader.time(alert.outage_started or alert.occurred_lo)
+    if alert.cause in RETRACTED:
+        return [f"↩️ {words.say(RETRACTED[alert.cause], time=started)}"]
+    if alert.outage_ended is None:
+        return [words.say("storm-corrected", time=started)]
+    return [words.say("storm-corrected-over", time=started, end=reader.time(alert.outage_ended))]
 
 
 def _lost(alert: Alert, reader: Reader) -> tuple[str, str]:
@@ -105,13 +108,16 @@ def _restored(alert: Alert, reader: Reader) -> tuple[str, str]:
 def _revised(alert: Alert, reader: Reader) -> tuple[str, str]:
     words, place = reader.words, _place(alert, reader)
     started = alert.outage_started or alert.occurred_lo
+    # Whoever reads no further must not think that it is on.
+    now = f"\n{words.say('alert-off-now', time=reader.time(alert.off_since))}" if alert.off_since else ""
     if alert.cause in RETRACTED:
-        return words.say("alert-retracted", place=place), words.say(RETRACTED[alert.cause], time=reader.time(started))
+        detail = words.say(RETRACTED[alert.cause], time=reader.time(started))
+        return words.say("alert-retracted", place=place), detail + now
     if alert.outage_ended is None:
         return words.say("alert-refined", place=place, time=reader.time(started)), ""
     return (
         words.say("alert-refined-over", place=place, time=reader.time(started), end=reader.time(alert.outage_ended)),
-        words.say("alert-refined-after", duration=words.duration(alert.outage_ended - started)),
+        words.say("alert-refined-after", duration=words.duration(alert.outage_ended - started)) + now,
     )
 
 
@@ -141,7 +147,7 @@ def _stable(alert: Alert, reader: Reader) -> tuple[str, str]:
 
 
 def _place(alert: Alert, reader: Reader) -> str:
-    return reader.escape(short_name(alert.place))
+    return reader.escape(title(alert.place, alert.above))
 
 
 _ALERTS: dict[EventKind, Callable[[Alert, Reader], tuple[str, str]]] = {

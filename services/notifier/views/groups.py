@@ -121,3 +121,10 @@ def no_pin_text(kind: str, reader: Reader) -> str:
 
 def _kind(kind: str) -> str:
     return "channel" if kind == "channel" else "group"
+
+
+def unlinked_text(title: str | None, reader: Reader) -> str:
+    """Nothing is told any more: here, or (from elsewhere) in the chat of that title."""
+    if title is None:
+        return reader.words.say("unlink-done")
+    return reader.words.say("unlink-done-there", title=reader.escape(title))

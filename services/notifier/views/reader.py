@@ -12,6 +12,9 @@ from services.notifier.texts import Words
 HEADLINE_NAME = 22
 """Characters of a name in the first line: place and state must fit the 40 a notification shows."""
 
+FEWEST = 4
+"""Characters of a name that still tell something."""
+
 Escape = Callable[[str], str]
 
 
@@ -32,3 +35,25 @@ class Reader:
 def short_name(name: str, limit: int = HEADLINE_NAME) -> str:
     """A name cut to `limit` characters."""
     return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"
+
+
+def full_name(name: str, above: str | None) -> str:
+    """A place's name after that of the place above it, which `Section 1` needs; alone if it says that already."""
+    return name if above is None or above.casefold() in name.casefold() else f"{above}, {name}"
+
+
+def title(name: str, above: str | None = None, limit: int = HEADLINE_NAME) -> str:
+    """The same cut to `limit` characters: the name above first."""
+    whole = full_name(name, above)
+    if len(whole) <= limit:
+        return whole
+    left = limit - len(name) - 2
+    if above is None or whole == name or left < FEWEST:
+        return short_name(name, limit)
+    return f"{short_name(above, left)}, {name}"
+
+
+def longer(name: str, above: str | None = None) -> str:
+    """The whole name where `title` had to cut it; else nothing."""
+    whole = full_name(name, above)
+    return whole if len(whole) > HEADLINE_NAME else ""

@@ -72,7 +72,8 @@ def remind_text(minutes: int, reader: Reader) -> str:
     """How often it reminds."""
     if not minutes:
         return reader.words.say("remind-never")
-    return reader.words.say("remind-every", duration=reader.words.duration(timedelta(minutes=minutes)))
+    duration = reader.words.duration(timedelta(minutes=minutes))
+    return reader.words.say("remind-every", duration=duration, hours=minutes // 60)
 
 
 def muted_text(until: datetime | None, reader: Reader) -> str:

@@ -6,15 +6,16 @@ target-test =
     Alerts about the power will come here.
 
 # In general
-admin-help = /ops — how the bot and the boards are doing
+admin-help = What you can do:
+    /ops — how the bot and the boards are doing
 admin-help-change =
     /newsite — add a place
     /newdevice — add a board
     /broadcast — write to everybody who follows
     /correct — correct an outage
-    /cancel — stop a conversation
 admin-help-owner = /people — who may do what
-admins-only = This is for those who run the bot. An owner gives access.
+admin-help-cancel = /cancel — stop a conversation
+admins-only = This is for those who run the bot; an owner gives access. What I can do for everybody: /help
 admins-private = That only in a private chat with me.
 viewer-only = You may look, not change: /ops
 admin-more = …and { $count } more
@@ -41,6 +42,7 @@ people-link = 🔗 One-time link
 people-linked = The link works once, for 24 hours. Role: { $role }, { $where }. Forward it to that person:
 people-word = Let the person write to me: /start { $word }
 people-given = ✅ Access given: { $grant }
+    Let that person write /admin to me
 people-taken = Access taken away: { $grant }
 people-withdrawn = { $count ->
     [one] With it they no longer follow { $count } private place; I am telling them.
@@ -51,10 +53,10 @@ role-withdrawn-then = To follow such a place again, ask for its invitation link.
 people-take-sure = Take this access away? { $grant }
 people-take = Take away
 people-keep = No, keep it
-people-last-owner = This is the last owner. Make somebody else an owner first.
+people-last-owner = This is the last owner: without them nobody could give access. Make somebody else an owner first: /people
 people-unknown = I cannot see who that is. Send a contact, a forwarded message or a number (digits only). If the person hides in forwards, make a link.
 people-gone = That access is gone already.
-word-wrong = That word is not good: it works once, for 24 hours.
+word-wrong = That word is not good: it works once, for 24 hours. Ask whoever gave it to you for a new one.
 word-taken = ✅ Your role: { $grant }. What you can do: /admin
 
 # A new place
@@ -70,7 +72,7 @@ site-top = Nothing, it stands alone
 site-public = Who may follow it?
 site-public-yes = Everybody: it will be listed
 site-public-no = By invitation only
-site-made = ✅ There it is: { $place } ({ $slug })
+site-made = ✅ Place added: { $place } ({ $slug })
 site-link = Link for residents: { $link }
 site-word = Invitation word: { $word }
 site-next = Add a board: /newdevice { $slug }
@@ -78,27 +80,39 @@ site-next = Add a board: /newdevice { $slug }
 # A new board
 device-where = A board for which place?
 device-unknown-site = There is no such place, or it is not yours. Choose from the list.
-device-made = ✅ Board { $device } is there, for { $place }.
+device-made = ✅ Board { $device } added for { $place }
 device-secret =
-    Shown once; this message disappears in 10 minutes. Whoever has this can speak as the board.
+    Shown once; this message disappears in 10 minutes. Whoever has this can speak as the board: show it to nobody.
 
-    Broker: <code>{ $broker }</code>
-    User: <code>{ $device }</code>
-    Password: <code>{ $password }</code>
-
-    Code for the board's page (Wi-Fi svitlo-XXXX):
+    1. Power the board and join its Wi-Fi, svitlo-XXXX.
+    2. Its page opens by itself, or at http://192.168.4.1 — choose your own Wi-Fi there.
+    3. Paste this code:
     <code>{ $code }</code>
+
+    For a device that is set up by hand:
+    Broker: <code>{ $broker }</code>
+    User: <code>{ $device }</code>
+    Password: <code>{ $password }</code>
 device-secret-only =
-    Shown once; this message disappears in 10 minutes. Whoever has this can speak as the board.
+    Shown once; this message disappears in 10 minutes. Whoever has this can speak as the board: show it to nobody.
 
     Broker: <code>{ $broker }</code>
     User: <code>{ $device }</code>
     Password: <code>{ $password }</code>
 
-    The code for the board's page cannot be made here; on the server: <code>svitlo device claim { $device } --tls</code>
+    The code for the board’s page holds a certificate that I do not have. To get it, run on the server:
+    <code>svitlo device claim { $device } --tls</code>
+    In Docker Compose:
+    <code>docker compose exec ingest svitlo device claim { $device } --tls</code>
 device-no-secret =
-    This bot holds no passwords. On the server they are shown by:
+    🔑 The board’s password stays on the server; this bot does not have it. What to do now:
+
+    1. Run on the server (or forward this to whoever can):
     <code>svitlo device claim { $device }</code>
+    In Docker Compose:
+    <code>docker compose exec ingest svitlo device claim { $device }</code>
+    2. Power the board and join its Wi-Fi, svitlo-XXXX.
+    3. Its page opens by itself, or at http://192.168.4.1 — choose your own Wi-Fi there and paste the code the command printed.
 beat-waiting = ⏳ { $device }: waiting for the first heartbeat… { $waited }
 beat-received = ✅ { $device }: heartbeat received { $ago } ago
 beat-signal = { $dbm } dBm
@@ -150,8 +164,8 @@ fix-ask-times =
     Write when it really began and ended: 14:05–16:20
     If the days differ: 20.11 23:10 – 21.11 01:40
 fix-bad-times = I do not understand. Write it like this: 14:05–16:20, or 20.11 23:10 – 21.11 01:40
-fix-bad-span = That cannot be: the end must come after the start, and not in the future.
-fix-overlap = That overlaps another outage of this place.
+fix-bad-span = That cannot be: the end must come after the start, and not in the future. Write the times again.
+fix-overlap = That overlaps another outage of this place. Write other times, or leave with /cancel
 fix-ask-reason = Why? The reason goes into the log; residents do not see it.
 fix-preview = Correction: { $place }
 fix-before = Was: { $span }
@@ -161,7 +175,7 @@ fix-after-device = Becomes: no outage, the board failed
 fix-why = Reason: { $reason }
 fix-go = ✅ Correct it
 fix-no = Leave it
-fix-same = Nothing changes: that is what is on record.
+fix-same = That is what is on record already. Write other times, or leave with /cancel
 fix-done = ✅ Corrected. Whoever got the alert gets the correction.
 fix-changed = That outage has changed meanwhile. Start again: /correct
 

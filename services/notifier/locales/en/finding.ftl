@@ -71,7 +71,7 @@ page-back = ‹ Previous
 page-next = Next ›
 
 # Misunderstandings
-slow-down = Not so fast, please.
+slow-down = Not so fast, please. That was not done: try again in a minute.
 stale = This button is out of date. Start here: /places
 group-admins-only = Only the admins here can change that.
 unknown-command = There is no such command. What I can do: /help

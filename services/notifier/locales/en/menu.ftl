@@ -12,10 +12,11 @@ help =
     /start — find a place (or just type an address)
     /places — your places, and what to write about them
     /status — where the power is on now
-    /history, /stats, /week — how it was so far
-    /mute 8h — be quiet, /unmute — enough of that
+    /history, /stats, /week — past outages
+    /mute 8h — be quiet, /unmute — speak again
     /language, /timezone — language and time
     /link — connect a group or a channel
+    /weekly — the week by itself, on Sundays
     /forget — delete all about this chat
     
     A private place opens by an invitation link from whoever installed the board.
@@ -25,9 +26,10 @@ help-group =
     /start — find a place
     /places — the places of this group, and what to write about them
     /status — where the power is on now
-    /history, /stats, /week — how it was so far
-    /mute 8h — be quiet, /unmute — enough of that
+    /history, /stats, /week — past outages
+    /mute 8h — be quiet, /unmute — speak again
     /language, /timezone — language and time
+    /weekly — the week by itself, on Sundays
     /forget — delete all about this group
     
     The group’s admins can change these.

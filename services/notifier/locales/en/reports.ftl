@@ -58,9 +58,9 @@ week-list = 📅 <b>The week of { $dates }</b>
 week-list-line = <b>{ $place }</b>: { $essence }
 week-list-more = …and { $count } more
 
-report-which-history = Whose history?
-report-which-stats = Whose statistics?
-report-which-week = Whose week?
+report-which-history = The history of which place?
+report-which-stats = The statistics of which place?
+report-which-week = The week of which place?
 report-nowhere = You are not following any place yet. Begin with /start
 report-not-here = This place cannot be seen here.
 report-history = 🕘 History
@@ -71,13 +71,21 @@ report-newer = ‹ Newer
 muted-until = 🔕 { $place }: silent until { $time }.
 muted-not-followed = This place is not followed here.
 muted-not-allowed = Only admins of the chat can do that.
-weekly-on = 📅 I will send the week every Sunday at 19:00. To stop it: /weekly off
-weekly-off = I will not send the week by myself any more. See it any time: /week, turn it on: /weekly on
-weekly-is-on = I send the week every Sunday at 19:00. To stop it: /weekly off, to pin it here and have it redrawn every hour: /weekly pin
-weekly-is-off = I do not send the week on Sundays. Turn it on: /weekly on, to pin it here and have it redrawn every hour: /weekly pin
-weekly-pinned = 📌 I will pin the week here and redraw it every hour. To unpin it: /weekly unpin
-weekly-unpinned = There will be no pinned week here any more.
-weekly-pin-one = The week can be pinned where exactly one place is followed that has none below it.
+weekly-on = 📅 I will send the week every Sunday at 19:00.
+    To stop it: /weekly off
+weekly-off = I will not send the week by myself any more.
+    See it any time: /week
+    Turn it on again: /weekly on
+weekly-is-on = 📅 I send the week every Sunday at 19:00.
+    /weekly off — stop that
+    /weekly pin — pin its picture here and redraw it every hour
+weekly-is-off = I do not send the week on Sundays.
+    /weekly on — send it
+    /weekly pin — pin its picture here and redraw it every hour
+weekly-pinned = 📌 I will pin the picture of the week here and redraw it every hour. To unpin it: /weekly unpin
+weekly-unpinned = There will be no pinned picture of the week here any more.
+weekly-no-pictures = 📅 I cannot pin the week here: members may not send photos, and neither may I. Let me (or everybody) send photos, then ask again: /weekly pin
+weekly-pin-one = The picture of the week can be pinned only where exactly one place is followed that has none below it. Yours: /places
 command-history = The last outages
 command-stats = How long the power was off
 command-week = A picture of the week

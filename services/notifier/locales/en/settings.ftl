@@ -19,12 +19,15 @@ quiet-none = none
 mode-silent = without a sound
 mode-hold = summed up in the morning
 remind-never = none
-remind-every = every { $duration } while it is off
+remind-every = { $hours ->
+    [1] every hour while it is off
+   *[other] every { $duration } while it is off
+}
 
 # Screens
-kinds-which = 🔔 { $place }: what to tell?
-length-which = ⏱ { $place }: which outages to tell?
-    I write of longer ones once the chosen time has passed.
+kinds-which = 🔔 { $place }: which alerts do you want?
+length-which = ⏱ { $place }: which outages do you want to hear of?
+    Of longer ones I write once the chosen time has passed.
 quiet-which = 🌙 { $place }: when should I be quiet?
     Now: { $hours }.
     Nothing gets lost: it comes without a sound, or summed up when the quiet hours end.
@@ -35,7 +38,7 @@ remind-which = 🔁 { $place }: remind you while the power is off?
 mute-which = 🔕 { $place }: be quiet for how long?
     Afterwards I tell what has changed.
 leave-which = { $place }: stop following?
-    The settings of this place will go.
+    The settings you made for this place will be deleted.
 
 # Buttons
 pick-kind-lost = Power off
@@ -56,7 +59,10 @@ pick-quiet-own = ✏️ Other hours…
 pick-silent = Without a sound
 pick-hold = In the morning
 pick-remind-never = No reminders
-pick-remind = Every { $duration }
+pick-remind = { $hours ->
+    [1] Every hour
+   *[other] Every { $duration }
+}
 pick-mute = For { $duration }
 pick-mute-until = Until { $time }
 pick-mute-forever = Until I say
@@ -74,7 +80,7 @@ unmuted = 🔔 Alerts are on again.
 unmuted-already = 🔔 I am not muted.
 language-which = Language · Мова
 language-set = 🇬🇧 Speaking English.
-language-unknown = I speak Ukrainian and English: /language
+language-unknown = I speak only Ukrainian and English. Choose: /language
 zone-now = 🕒 Time zone: { $zone }, now { $time }.
     Choose another or type one, such as Europe/Warsaw:
 zone-now-group = 🕒 Time zone: { $zone }, now { $time }.
@@ -82,9 +88,9 @@ zone-now-group = 🕒 Time zone: { $zone }, now { $time }.
 zone-set = 🕒 Time zone: { $zone }, now { $time }.
 zone-unknown = I do not know that time zone. For example: /timezone Europe/Warsaw
 forget-ask-chat = 🗑 Delete all I know about this chat?
-    That is { $what }. It cannot be undone.
+    That is: { $what }. It cannot be undone.
 forget-ask-group = 🗑 Delete all I know about this group?
-    That is { $what }. It cannot be undone.
+    That is: { $what }. It cannot be undone.
 forget-settings = the settings of this chat
 forget-places = { $count ->
     [one] { $count } place with its settings
@@ -95,8 +101,8 @@ forget-messages = { $count ->
    *[other] { $count } records of alerts
 }
 forget-roles = { $count ->
-    [one] your { $count } admin role
-   *[other] your { $count } admin roles
+    [one] your role in the bot
+   *[other] your { $count } roles in the bot
 }
 forget-last-owner =
     ⚠️ You are the bot’s only owner. Once you are gone, nobody can give or take access.

@@ -5,6 +5,12 @@ storm-was-off-times = Off { $count ->
     [one] { $count } time
    *[other] { $count } times
 }, on since { $end }
+storm-earlier = { $count ->
+    [1] Earlier it was off for { $duration }
+   *[other] Earlier it was off { $count } times, for { $duration } in all
+}
+storm-corrected = ✏️ Correction: it was off from { $time }
+storm-corrected-over = ✏️ Correction: it was off from { $time } to { $end }
 storm-places = { $count ->
     [one] { $count } place
    *[other] { $count } places

@@ -32,7 +32,7 @@ history-reconstructed = зʼясовано згодом
 stats-title-day = 📊 <b>{ $place }</b> — остання доба
 stats-title-week = 📊 <b>{ $place }</b> — останні 7 днів
 stats-title-month = 📊 <b>{ $place }</b> — останні 30 днів
-stats-blind = Svitlo тоді не стежило за цим місцем, тож сказати нічого.
+stats-blind = Даних за цей час немає: Svitlo тоді ще не стежило за цим місцем.
 stats-since = Стежимо з { $time }, тож порівняти ще ні з чим.
 stats-before-day = Доба перед тим: { $duration }, { outage-count }.
 stats-before-week = 7 днів перед тим: { $duration }, { outage-count }.
@@ -64,9 +64,9 @@ week-list = 📅 <b>Тиждень { $dates }</b>
 week-list-line = <b>{ $place }</b>: { $essence }
 week-list-more = …і ще місць: { $count }
 
-report-which-history = Чия історія?
-report-which-stats = Чия статистика?
-report-which-week = Чий тиждень?
+report-which-history = Історія якого місця?
+report-which-stats = Статистика якого місця?
+report-which-week = Тиждень якого місця?
 report-nowhere = Ви ще ні за чим не стежите. Почати: /start
 report-not-here = Цього місця тут не видно.
 report-history = 🕘 Історія
@@ -77,13 +77,21 @@ report-newer = ‹ Новіші
 muted-until = 🔕 { $place }: мовчу до { $time }.
 muted-not-followed = За цим місцем тут не стежать.
 muted-not-allowed = Це можуть лише адміністратори чату.
-weekly-on = 📅 Щонеділі о 19:00 надсилатиму тиждень. Вимкнути: /weekly off
-weekly-off = Тиждень сам більше не надсилатиму. Показати будь-коли: /week, увімкнути: /weekly on
-weekly-is-on = Щонеділі о 19:00 надсилаю тиждень. Вимкнути: /weekly off, закріпити тут і оновлювати щогодини: /weekly pin
-weekly-is-off = Тиждень щонеділі не надсилаю. Увімкнути: /weekly on, закріпити тут і оновлювати щогодини: /weekly pin
-weekly-pinned = 📌 Закріплю тут тиждень і оновлюватиму його щогодини. Відкріпити: /weekly unpin
-weekly-unpinned = Закріпленого тижня тут більше не буде.
-weekly-pin-one = Закріпити тиждень можна там, де стежать рівно за одним місцем, під яким немає інших.
+weekly-on = 📅 Щонеділі о 19:00 надсилатиму підсумок тижня.
+    Вимкнути: /weekly off
+weekly-off = Підсумок тижня сам більше не надсилатиму.
+    Переглянути будь-коли: /week
+    Увімкнути знову: /weekly on
+weekly-is-on = 📅 Щонеділі о 19:00 надсилаю підсумок тижня.
+    /weekly off — не надсилати
+    /weekly pin — закріпити тут картинку тижня й оновлювати її щогодини
+weekly-is-off = Підсумок тижня щонеділі не надсилаю.
+    /weekly on — надсилати
+    /weekly pin — закріпити тут картинку тижня й оновлювати її щогодини
+weekly-pinned = 📌 Закріплю тут картинку тижня й оновлюватиму її щогодини. Відкріпити: /weekly unpin
+weekly-unpinned = Закріпленої картинки тижня тут більше не буде.
+weekly-no-pictures = 📅 Не можу закріпити тиждень: у цій групі не можна надсилати фото. Дозвольте це мені (або всім) і повторіть: /weekly pin
+weekly-pin-one = Картинку тижня можна закріпити лише там, де стежать рівно за одним місцем, під яким немає інших. Ваші місця: /places
 command-history = Останні відключення
 command-stats = Скільки було без світла
 command-week = Тиждень на картинці

@@ -6,6 +6,14 @@ storm-was-off-times = { $count ->
     [few] Зникало { $count } рази
    *[many] Зникало { $count } разів
 }, є з { $end }
+storm-earlier = { $count ->
+    [1] Раніше світла не було { $duration }
+    [one] Раніше світла не було { $count } раз, загалом { $duration }
+    [few] Раніше світла не було { $count } рази, загалом { $duration }
+   *[many] Раніше світла не було { $count } разів, загалом { $duration }
+}
+storm-corrected = ✏️ Уточнено: тоді світла не було з { $time }
+storm-corrected-over = ✏️ Уточнено: світла не було з { $time } до { $end }
 storm-places = { $count ->
     [one] { $count } місце
     [few] { $count } місця
