@@ -16,7 +16,8 @@ from services.notifier.views.settings import headline_text, rules_lines
 from svitlo.cli.maintenance import parse_length, parse_moment
 from svitlo.errors import UserError
 
-REMIND_LEAST, REMIND_MOST = timedelta(minutes=15), timedelta(hours=24)
+HOUR = timedelta(hours=1)
+REMIND_MOST = 24 * HOUR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +106,9 @@ def parse_remind(text: str) -> int:
         often = parse_length(text)
     except UserError as error:
         raise UserError(f"--remind: {error}, or: none") from error
-    if not REMIND_LEAST <= often <= REMIND_MOST or often % timedelta(minutes=1):
-        raise UserError("--remind: from 15m to 24h, in whole minutes, or: none")
-    return int(often / timedelta(minutes=1))
+    if not HOUR <= often <= REMIND_MOST or often % HOUR:
+        raise UserError("--remind: whole hours from 1h to 24h, or: none")
+    return often // HOUR * 60
 
 
 def parse_mute(text: str, clock: ZoneInfo, now: datetime) -> datetime | None:

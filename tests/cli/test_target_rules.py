@@ -84,12 +84,12 @@ def test_rules_are_changed_shown_and_taken_back(house: CommandLine, database_url
     add(house)
     said = house(
         *("bot", "target", "set", "1", "--kinds", "lost", "--min-minutes", "30", "--quiet", "22-6"),
-        *("--quiet-mode", "silent", "--remind", "90m", "--mute", "8h", "--zone", "warsaw", "--language", "en"),
+        *("--quiet-mode", "silent", "--remind", "6h", "--mute", "8h", "--zone", "warsaw", "--language", "en"),
     ).out
     assert "language en, time zone Europe/Warsaw" in said
     assert "🔕 Дім — muted until " in said
     assert "  About: power off\n  Outages: only over 30 min\n  Quiet hours: 22:00–06:00, without a sound\n" in said
-    assert "  Reminders: every 1 h 30 min while it is off" in said
+    assert "  Reminders: every 6 h while it is off" in said
 
     said = house(
         *("bot", "target", "set", "1", "--kinds", "all", "--min-minutes", "0", "--quiet", "none"),
@@ -122,8 +122,8 @@ def test_one_site_may_have_rules_of_its_own(house: CommandLine, database_url: st
         ("--quiet", "7-7", "'7-7' are no hours"),
         ("--quiet-mode", "loud", "there are hold and silent, no 'loud'"),
         ("--remind", "often", "'often' is no length of time"),
-        ("--remind", "5m", "from 15m to 24h"),
-        ("--remind", "25h", "from 15m to 24h"),
+        ("--remind", "90m", "whole hours from 1h to 24h"),
+        ("--remind", "25h", "whole hours from 1h to 24h"),
         ("--mute", "tomorrow", "'tomorrow' is no time"),
         ("--mute", "2020-01-01 08:00", "that time is over already"),
         ("--zone", "Mars/Base", "'Mars/Base' is no time zone"),
