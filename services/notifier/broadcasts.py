@@ -1,4 +1,5 @@
-"""Broadcasts: a text of an admin's to all chats that follow something below a place (or anything).
+"""Broadcasts: a text of an admin's to all chats that follow a place, or something below it, or what is above it (or
+anything).
 
 They are deliveries like the alerts, which go before them. Within the caller's transaction.
 """
@@ -32,9 +33,15 @@ WITH RECURSIVE below (id) AS (
   SELECT id FROM sites WHERE removed_at IS NULL AND (CAST(:site AS int) IS NULL OR id = :site)
   UNION
   SELECT s.id FROM below b JOIN sites s ON s.parent_id = b.id AND s.removed_at IS NULL
+), above AS (
+  SELECT id, parent_id, public, public AS open FROM sites WHERE id = :site AND removed_at IS NULL
+  UNION ALL
+  SELECT p.id, p.parent_id, p.public, a.open FROM above a JOIN sites p ON p.id = a.parent_id
+), told AS (
+  SELECT id FROM below UNION SELECT id FROM above WHERE open OR NOT public
 ), reached AS (
   SELECT c.id FROM chats c WHERE c.active AND c.platform <> :console
-    AND EXISTS (SELECT FROM subscriptions f JOIN below b ON b.id = f.site_id WHERE f.chat = c.id)
+    AND EXISTS (SELECT FROM subscriptions f JOIN told t ON t.id = f.site_id WHERE f.chat = c.id)
 )
 """
 

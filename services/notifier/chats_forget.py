@@ -8,6 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.chats import TELEGRAM
+from services.notifier.people import ACTOR
+
+FORGOTTEN = "forgotten"
+"""Stands for a person who wanted to be forgotten, where it is noted who gave a role."""
 
 # A private chat has the id of the person in it.
 _KEPT = text("""
@@ -23,9 +27,12 @@ SELECT p.message_id FROM pins p JOIN chats c ON c.id = p.chat
 WHERE c.platform = :platform AND c.chat_id = :chat_id AND p.message_id IS NOT NULL
 """)
 
-# Subscriptions, deliveries and pins go with their chat.
+# Subscriptions, deliveries and pins go with their chat. Roles that the person gave stay, without saying who did.
 _FORGET = (
     text("DELETE FROM people WHERE user_id = :chat_id"),
+    text("UPDATE people SET granted_by = :forgotten WHERE granted_by = :actor"),
+    text("DELETE FROM invitations WHERE made_by = :actor"),
+    text("DELETE FROM broadcasts WHERE author = :chat_id AND state = 'draft'"),
     text("DELETE FROM chats WHERE platform = :platform AND chat_id = :chat_id"),
 )
 
@@ -58,6 +65,7 @@ async def kept_up(session: AsyncSession, chat_id: int) -> list[int]:
 async def forget(session: AsyncSession, chat_id: int) -> Kept:
     """Delete all of it; returns what there was."""
     there = await kept(session, chat_id)
+    values = {"platform": TELEGRAM, "chat_id": chat_id, "actor": f"{ACTOR}{chat_id}", "forgotten": FORGOTTEN}
     for statement in _FORGET:
-        await session.execute(statement, {"platform": TELEGRAM, "chat_id": chat_id})
+        await session.execute(statement, values)
     return there

@@ -24,20 +24,16 @@ FROM below b JOIN sites s ON s.id = b.id LEFT JOIN site_state st ON st.site_id =
 """)
 
 
-# A place without boards makes no events of its own: whoever follows it follows what lies below. A private place below
-# has an invitation of its own, unless it is within reach of a role.
+# Whoever follows a place is told of those below it, whenever they are added, but of private ones below a public one
+# only if those are followed too: so are the topmost that are within reach of a role. Others have their invitations.
 _FOLLOW = text("""
 WITH RECURSIVE below AS (
-  SELECT id, public FROM sites WHERE id = :site AND removed_at IS NULL
+  SELECT id, public AS passed FROM sites WHERE id = :site AND removed_at IS NULL
   UNION ALL
-  SELECT s.id, s.public FROM below b JOIN sites s ON s.parent_id = b.id AND s.removed_at IS NULL
-), telling AS (
-  SELECT b.id FROM below b WHERE (b.public OR b.id = :site OR b.id = ANY(CAST(:reach AS int[])))
-    AND (EXISTS (SELECT 1 FROM site_devices d JOIN devices v ON v.id = d.device_id AND v.removed_at IS NULL
-        WHERE d.site_id = b.id)
-      OR NOT EXISTS (SELECT 1 FROM sites k WHERE k.parent_id = b.id AND k.removed_at IS NULL))
+  SELECT s.id, s.public OR s.id <> ALL(CAST(:reach AS int[]))
+  FROM below b JOIN sites s ON s.parent_id = b.id AND s.removed_at IS NULL WHERE b.passed
 ), wanted AS (
-  SELECT id FROM telling UNION SELECT :site WHERE NOT EXISTS (SELECT 1 FROM telling)
+  SELECT id FROM below WHERE id = :site OR NOT passed
 ), added AS (
   INSERT INTO subscriptions (chat, site_id) SELECT :chat, id FROM wanted ON CONFLICT DO NOTHING RETURNING site_id
 )
@@ -46,9 +42,9 @@ SELECT w.id, EXISTS (SELECT 1 FROM added a WHERE a.site_id = w.id) AS new FROM w
 
 
 async def follow(session: AsyncSession, chat: int, site: int, reach: frozenset[int] = frozenset()) -> dict[int, bool]:
-    """Let a chat follow a place, and where that has places below, those of them that tell of themselves.
+    """Let a chat follow a place, and with that all below it; private places there only if they are within `reach`.
 
-    `reach` are private places it may see. Returns the keys of what is followed by that, and whether each is new.
+    Returns the keys of what is followed by that, and whether each is new.
     """
     rows = await session.execute(_FOLLOW, {"chat": chat, "site": site, "reach": list(reach)})
     return {row.id: row.new for row in rows}

@@ -9,17 +9,18 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.notifier.reach import nearest
 from services.notifier.views.reports import PAGE, Past
 from svitlo.contracts import Cause
 from svitlo.statistics import Recorded, Span, Statistics, statistics
 
-_SEEN = text("""
+_SEEN = text(f"""
 SELECT s.id, s.name, s.created_at,
        EXISTS (SELECT FROM site_devices WHERE site_id = s.id)
        OR EXISTS (SELECT FROM outages WHERE site_id = s.id) AS observed
 FROM sites s WHERE s.id = :site AND s.removed_at IS NULL
-  AND (s.public OR EXISTS (SELECT FROM subscriptions f WHERE f.site_id = s.id AND f.chat = :chat))
-""")
+  AND (s.public OR EXISTS (SELECT FROM {nearest(":chat", "s.id")} n))
+""")  # noqa: S608
 
 _RECORDED = text("""
 SELECT started_lo, started_hi, ended_lo, ended_hi, momentary, maintenance FROM outages
@@ -47,7 +48,7 @@ ORDER BY started_lo DESC, id DESC LIMIT :limit OFFSET :skip
 
 @dataclass(frozen=True)
 class Site:
-    """A place a chat may look at: public, or followed by it. `observed`: there are boards, or a record of some."""
+    """A place a chat may look at: public, or told to it. `observed`: there are boards, or a record of some."""
 
     id: int
     name: str

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats
+from services.notifier import chats, chats_told
 from services.notifier import pins_store as store
 from services.notifier.channels.base import (
     Address,
@@ -211,7 +211,7 @@ class Pins:
         await store.write(session, mine.chat, message_id=mine.message_id, digest=mine.wanted)
 
     async def _text(self, session: AsyncSession, mine: Claimed) -> str:
-        places = await chats.followed_sites(session, mine.chat)
+        places = await chats_told.told_sites(session, mine.chat)
         sites = await chats.statuses(session, [place.id for place in places])
         return pin_text(sites, self._reader(mine))
 

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.notifier.chats_status import UNDER
+from services.notifier.chats_told import TOLD
 from svitlo.db.power_since import CORRECTED, SINCE
 
 STATUS = "status"
@@ -22,22 +24,21 @@ NEW = "new:"
 # What a message ought to show, as one word: the same facts in the same language make the same text. New messages come
 # first, then those that wait longest. Whatever shows the right facts is looked at now and then: it may be deleted.
 _DUE = text(f"""
-WITH facts AS (
-  SELECT p.chat, md5(concat_ws('|', CAST(:version AS text), CAST(:zone AS text), c.language, c.timezone,
-    string_agg(concat_ws(',', s.id, s.name, st.state, st.power, extract(epoch FROM {SINCE}),
-      extract(epoch FROM o.started_lo), under.total, under.off), ';' ORDER BY s.name, s.id))) AS digest
-  FROM pins p JOIN chats c ON c.id = p.chat
-  LEFT JOIN (subscriptions f JOIN sites s ON s.id = f.site_id AND s.removed_at IS NULL) ON f.chat = p.chat
-  LEFT JOIN site_state st ON st.site_id = s.id {CORRECTED}
-  LEFT JOIN outages o ON o.site_id = s.id AND o.ended_hi IS NULL AND o.retracted_at IS NULL
-  LEFT JOIN (
-    SELECT k.parent_id, count(*) AS total, count(*) FILTER (WHERE ks.power = 'off') AS off
-    FROM sites k LEFT JOIN site_state ks ON ks.site_id = k.id WHERE k.removed_at IS NULL GROUP BY k.parent_id
-  ) under ON under.parent_id = s.id
+WITH RECURSIVE asked AS (
+  SELECT p.chat FROM pins p JOIN chats c ON c.id = p.chat
   WHERE p.kind = :kind AND p.error IS NULL AND c.active AND c.platform = :platform
     AND p.chat <> ALL(CAST(:held AS int[])) AND c.chat_id <> ALL(CAST(:full AS bigint[]))
     AND (CAST(:only AS int) IS NULL OR p.chat = :only)
-  GROUP BY p.chat, c.language, c.timezone
+), {TOLD}, facts AS (
+  SELECT q.chat, md5(concat_ws('|', CAST(:version AS text), CAST(:zone AS text), c.language, c.timezone,
+    string_agg(concat_ws(',', s.id, s.name, st.state, st.power, extract(epoch FROM {SINCE}),
+      extract(epoch FROM o.started_lo), under.total, under.off), ';' ORDER BY s.name, s.id))) AS digest
+  FROM asked q JOIN chats c ON c.id = q.chat
+  LEFT JOIN (telling t JOIN sites s ON s.id = t.id) ON t.chat = q.chat
+  LEFT JOIN site_state st ON st.site_id = s.id {CORRECTED}
+  LEFT JOIN outages o ON o.site_id = s.id AND o.ended_hi IS NULL AND o.retracted_at IS NULL
+  {UNDER}
+  GROUP BY q.chat, c.language, c.timezone
 )
 SELECT p.chat, facts.digest AS wanted FROM facts JOIN pins p ON p.chat = facts.chat AND p.kind = :kind
 WHERE p.message_id IS NULL OR p.updated_at <= now() - CAST(:look AS interval)

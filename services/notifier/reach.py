@@ -32,7 +32,7 @@ above AS (
 
 
 def nearest(chat: str, site: str) -> str:
-    """A subquery for `LATERAL`: the rules by which one chat is told of one site; without a row if it is not.
+    """A subquery for `LATERAL`: the rules (those of `site_id`) by which one chat is told of one site; none if it is not.
 
     For many chats with few news each, of which nobody can foretell how many: it takes the same time for every row.
     """
@@ -42,7 +42,7 @@ def nearest(chat: str, site: str) -> str:
     UNION ALL
     SELECT p.id, p.parent_id, a.open, p.public, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
   )
-  SELECT s.chat, {_RULES}
+  SELECT s.chat, s.site_id, {_RULES}
   FROM above a JOIN subscriptions s ON s.site_id = a.id AND s.chat = {chat} JOIN chats c ON c.id = s.chat AND c.active
   WHERE {_LET_IN} ORDER BY a.steps LIMIT 1
 )"""  # noqa: S608 - names of ours

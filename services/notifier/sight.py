@@ -94,7 +94,7 @@ async def site_for(session: AsyncSession, chat: Chat, key: int) -> Site | None:
 
 
 async def follow(session: AsyncSession, chat: Chat, site: int) -> dict[int, bool]:
-    """Let a chat follow a place, and those below it that it may see; as `chats_tree.follow`."""
+    """Let a chat follow a place, and all below it that it may see; as `chats_tree.follow`."""
     return await chats_tree.follow(session, chat.id, site, await reach_of(session, chat))
 
 

@@ -68,7 +68,9 @@ FROM claimed q JOIN chats c ON c.id = q.chat ORDER BY q.id
 """)  # noqa: S608
 
 _QUEUES = text("""
-SELECT d.chat, d.id, d.silent, d.held, d.maybe_told, e.site_id, e.outage_id, p.name AS parent, e.kind, e.cause,
+SELECT d.chat, d.id, d.silent, d.held, d.maybe_told, e.site_id, e.outage_id, e.kind, e.cause,
+  CASE WHEN p.public OR EXISTS (SELECT 1 FROM subscriptions f WHERE f.chat = d.chat AND f.site_id = p.id) THEN p.name
+    END AS parent,
   s.name AS place, e.occurred_lo, e.occurred_hi, e.detected_at,
   CASE WHEN d.held IS NOT NULL THEN d.not_before END AS held_until,
   coalesce(o.started_lo, (SELECT l.occurred_lo FROM power_events l

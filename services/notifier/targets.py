@@ -5,12 +5,13 @@ An address is never told: neither in the audit log nor in an error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from svitlo.errors import NotFoundError
+from svitlo.errors import NotFoundError, UserError
 from svitlo.registry import get_site
 from svitlo.registry.trail import audit
 
@@ -34,7 +35,8 @@ SERVICES = {
 """What the usual kinds of address are called; with TLS most of them end in another s."""
 
 _TARGETS = """
-SELECT c.id, c.chat_id AS number, c.title AS name, c.kind, c.target, c.language, c.active, c.inactive_reason,
+SELECT c.id, c.chat_id AS number, c.title AS name, c.kind, c.target, c.language, c.timezone, c.active,
+  c.inactive_reason,
   coalesce(array_agg(s.slug ORDER BY s.slug) FILTER (WHERE s.id IS NOT NULL), '{}') AS sites
 FROM chats c
 LEFT JOIN subscriptions f ON f.chat = c.id
@@ -70,9 +72,26 @@ class Target:
     kind: str
     target: str
     language: str
+    timezone: str | None
     active: bool
     inactive_reason: str | None
     sites: tuple[str, ...]
+
+
+RuleChange = Callable[[AsyncSession, int, int], Awaitable[None]]
+"""Changes by which rule a chat follows a place, of both keys."""
+
+WholeChange = Callable[[AsyncSession, int], Awaitable[None]]
+"""Changes what holds for all of a chat."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What to change: `rules` of each place, what holds for the `whole` target; and how it was `said`, by option."""
+
+    rules: Sequence[RuleChange] = ()
+    whole: Sequence[WholeChange] = ()
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 def kind_of(address: str, found: str) -> str:
@@ -121,6 +140,25 @@ async def add_target(
         )
     await audit(session, actor, "target.add", str(row.chat_id), kind=kind, name=name, sites=sites)
     return await get_target(session, row.chat_id)
+
+
+async def change_target(
+    session: AsyncSession, number: int, wishes: Wishes, sites: Sequence[str] = (), *, actor: str = "cli"
+) -> Target:
+    """Let a target have other rules for `sites`, or all it follows. Raises `NotFoundError`, `UserError` for a site that
+    it does not follow."""
+    found = await get_target(session, number)
+    places = [await get_site(session, slug) for slug in sites or found.sites]
+    for place in places:
+        if place.slug not in found.sites:
+            raise UserError(f"target {number} does not follow {place.slug!r}; it follows {', '.join(found.sites)}")
+        for change in wishes.rules:
+            await change(session, found.id, place.id)
+    for of_all in wishes.whole:
+        await of_all(session, found.id)
+    names = [place.slug for place in places]
+    await audit(session, actor, "target.set", str(number), sites=names, **wishes.said)
+    return await get_target(session, number)
 
 
 async def remove_target(session: AsyncSession, number: int, *, actor: str = "cli") -> Target:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from babel.dates import format_date
 
-from services.notifier import chats, history
+from services.notifier import chats_told, history
 from services.notifier.channels.base import Button, Said
 from services.notifier.history import Record, Site
 from services.notifier.views import Reader, short_name
@@ -107,16 +107,15 @@ async def said(database: Database, *, chat: int, payload: Mapping[str, Any], rea
     """
     last = date.fromisoformat(payload["day"])
     async with database.transaction() as session:
-        places = [
-            await history.site_for(session, chat, place.id) for place in await chats.followed_sites(session, chat)
-        ]
-    sites = [site for site in places if site is not None]
+        places = await chats_told.told_sites(session, chat)
+        found = [await history.site_for(session, chat, place.id) for place in places[:LISTED]]
+    sites = [site for site in found if site is not None]
     if not sites:
         return None
-    if len(sites) == 1:
+    if len(places) == 1:
         picture = await shown(database, sites[0], last, reader)
         return Said(text=picture.caption, photo=picture.photo)
-    return await _list(database, sites, last, reader)
+    return await _list(database, sites, len(places), last, reader)
 
 
 def svg_of(record: Record, last: date, reader: Reader) -> str:
@@ -212,19 +211,19 @@ def _description(found: _Days, reader: Reader) -> str:
     )])  # fmt: skip
 
 
-async def _list(database: Database, sites: list[Site], last: date, reader: Reader) -> Said:
+async def _list(database: Database, sites: list[Site], total: int, last: date, reader: Reader) -> Said:
     # Imported here because aiogram takes seconds and 165 MB, and channels without buttons need none of it.
     from services.notifier.bot.callbacks import WEEK, Ask
 
     say = reader.words.say
     first = last - timedelta(days=DAYS - 1)
     lines, buttons = [say("week-list", dates=dates(first, last, reader)), ""], []
-    for site in sites[:LISTED]:
+    for site in sites:
         found = await _read(database, site, last, reader)
         words = essence(summary_of(found.whole), reader) if found.whole.observed else say("week-summary-blind") + "."
         lines.append(say("week-list-line", place=reader.escape(short_name(site.name, 60)), essence=words))
         data = Ask(what=WEEK, site=site.id).pack()
         buttons.append((Button(short_name(site.name, _BUTTON_NAME), data),))
-    if len(sites) > LISTED:
-        lines.append(say("week-list-more", count=len(sites) - LISTED))
+    if total > len(sites):
+        lines.append(say("week-list-more", count=total - len(sites)))
     return Said(text="\n".join(lines), buttons=tuple(buttons))

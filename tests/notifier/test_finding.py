@@ -107,27 +107,43 @@ async def test_who_follows_a_place_without_boards_is_told_of_those_below_it(
     telegram.press(1, "Центр")
     await telegram.wait_for(1, "📍 Центр")
     telegram.press(1, "Стежити за всім")
-    seen = await telegram.wait_for(1, "✅ Стежу: Центр (3 місця)\n❔ Стан невідомий")
-    assert seen.labels == ["📍 Мої місця", "➕ Додати місце"]
-    assert await followed(world, 1) == ["hall-2", "myru-5", "sh-12-1"]  # but not the private hall
+    seen = await telegram.wait_for(1, "✅ Стежу: Центр (за всім, що там є)\n❔ Стан невідомий")
+    assert seen.labels == ["⚙️ Налаштування", "➕ Додати місце"]
+    assert await followed(world, 1) == ["center"]
     section = next(row for row in await world.rows("SELECT id, slug FROM sites WHERE slug = 'hall-2'"))
     async with notifying(world, telegram):
         await world.event(section)
         await telegram.wait_for(1, "🔌 Секція 2 — світла немає")
     telegram.press(1, "Додати місце")
-    await telegram.wait_for(1, lambda seen: seen.labels == ["❔ Центр ›"])
+    await telegram.wait_for(1, lambda seen: seen.labels == ["❔ Центр ✅ ›"])
     telegram.press(1, "Центр")
-    await telegram.wait_for(1, lambda seen: seen.labels == ["❔ Проспект Миру 5 ✅", "❔ Шевченка 12 ›", "‹ Назад"])
+    below = ["⚙️ Налаштування", "❔ Проспект Миру 5", "❔ Шевченка 12 ›", "‹ Назад"]
+    await telegram.wait_for(1, lambda seen: seen.labels == below)
 
 
-async def test_a_place_with_boards_of_its_own_is_followed_with_those_below(
+async def test_who_follows_a_building_is_told_of_a_section_that_is_added_later(
     world: World, telegram: FakeTelegram, bot: Poller
 ) -> None:
     await town(world)
-    await world.run("INSERT INTO devices (id) VALUES ('d1')")
-    await world.run("INSERT INTO site_devices (site_id, device_id) SELECT id, 'd1' FROM sites WHERE slug = 'sh-12'")
     telegram.say(1, "/subscribe sh-12")
-    await telegram.wait_for(1, "✅ Стежу: Центр › Шевченка 12 (3 місця)")
+    await telegram.wait_for(1, "✅ Стежу: Центр › Шевченка 12 (за всім, що там є)")
+    new = await world.site("sh-12-3", "Секція 3", parent="sh-12")
+    async with notifying(world, telegram):
+        await world.event(new)
+        await telegram.wait_for(1, "🔌 Шевченка 12, Секція 3 — світла немає")
+
+
+async def test_who_follows_the_sections_may_follow_the_whole_building_too(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    await town(world)
+    for slug in ("sh-12-1", "hall-2"):
+        telegram.say(1, f"/subscribe {slug}")
+        await telegram.wait_for(1, "Секція 1" if slug == "sh-12-1" else "Секція 2")
+    telegram.say(1, "/start s_sh-12")
+    await telegram.wait_for(1, "📍 Центр › Шевченка 12")
+    telegram.press(1, "Стежити за всім")
+    await telegram.wait_for(1, "✅ Стежу: Центр › Шевченка 12")
     assert await followed(world, 1) == ["hall-2", "sh-12", "sh-12-1"]
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 
+from services.notifier import broadcasts, chats_forget, people
 from services.notifier.bot.poller import Poller
 from services.notifier.bot.rules_boards import Whole
 from services.notifier.faults import trace
+from services.notifier.people import Role
 from tests.notifier.conftest import World, notifying, until
 from tests.notifier.conversation import followed, talking
 from tests.support.telegram import FakeTelegram
@@ -111,6 +114,30 @@ async def test_an_owner_with_another_beside_is_asked_once(world: World, telegram
     telegram.press(2, "Так, видалити")
     await telegram.wait_for(2, "Справді лишити бота без власника?")
     assert (await kept(world, 2))["people"] == 1, "meanwhile the last one"
+
+
+async def test_roles_that_a_person_gave_stay_without_saying_who_and_their_links_end(world: World) -> None:
+    """Afterwards the number stands nowhere but in the audit log and in broadcasts that were sent."""
+    await world.chat(PERSON, await world.site("home"))
+    now, actor = datetime.now(UTC), f"telegram:{PERSON}"
+    async with world.database.transaction() as session:
+        await people.grant(session, PERSON, Role.OWNER, None, actor="cli")
+        await people.grant(session, 8, Role.OWNER, None, actor=actor)
+        word = await people.invite(session, Role.VIEWER, None, now, actor=actor)
+        await broadcasts.draft(session, PERSON, None, SAID, now)
+        await chats_forget.forget(session, PERSON)
+    tables = [row.tablename for row in await world.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    holding = {
+        table
+        for table in tables
+        if await world.rows(f'SELECT 1 FROM "{table}" t WHERE CAST(t AS text) LIKE :who LIMIT 1', who=f"%{PERSON}%")
+    }
+    assert holding == {"audit_log"}
+    async with world.database.transaction() as session:
+        (left,) = await people.list_people(session)
+        assert (left.user_id, left.role, left.granted_by) == (8, Role.OWNER, "forgotten")
+        await people.grant(session, PERSON, Role.OWNER, None, actor="cli")
+        assert await people.accept(session, 9, word, now) is None
 
 
 async def test_no_is_no(world: World, telegram: FakeTelegram, bot: Poller) -> None:

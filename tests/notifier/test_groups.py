@@ -6,6 +6,7 @@ import html
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from services.notifier.pins import Habits, Pins
 from services.notifier.texts import words
 from services.notifier.views import Reader
 from services.notifier.views.groups import Card, card_text
+from svitlo.contracts import EventKind
 from tests.notifier.conftest import KYIV, World, notifying, until
 from tests.notifier.conversation import followed, talking
 from tests.support.telegram import EDIT, PIN, POST, FakeTelegram
@@ -437,6 +439,39 @@ async def test_thrown_out_it_is_silent_in_all_topics_and_let_in_again_goes_on_in
     telegram.say(GROUP, "/link", user_id=ADMIN, topic=topic)
     await telegram.wait_until(lambda: len(telegram.messages(GROUP)) > said)
     assert telegram.messages(GROUP)[-1].topic == topic, "it was introduced before and says no hello"
+
+
+async def test_given_the_right_to_write_again_it_goes_on_in_all_topics_but_those_that_are_closed(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    home = await world.site("home", "Шевченка 12")
+    telegram.group(GROUP, admins=[ADMIN], forum=True)
+    open_, closed = telegram.topic(GROUP, "Світло"), telegram.topic(GROUP, "Архів")
+    for topic in (open_, closed):
+        telegram.say(GROUP, "/link home", user_id=ADMIN, topic=topic)
+        await until(partial(topics_linked, world, topic))
+    telegram.close_topic(GROUP, closed)
+    async with notifying(world, telegram, rates=UNLIMITED):
+        await world.event(home)
+        await until(lambda: silent(world, closed))
+        telegram.member(GROUP, "restricted", user_id=ADMIN)
+        await world.event(home, EventKind.POWER_RESTORED)
+        await until(lambda: silent(world, open_))
+        said = len(telegram.messages(GROUP))
+        telegram.member(GROUP, "administrator", user_id=ADMIN)
+        await until(lambda: world.rows("SELECT 1 FROM chats WHERE topic_id = :topic AND active", topic=open_))
+        assert await silent(world, closed)
+        await world.event(home)
+        await telegram.wait_until(lambda: len(telegram.messages(GROUP)) > said)
+    assert telegram.messages(GROUP)[-1].topic == open_
+
+
+async def silent(world: World, topic: int) -> list[Any]:
+    return await world.rows("SELECT 1 FROM chats WHERE topic_id = :topic AND NOT active", topic=topic)
+
+
+async def topics_linked(world: World, topic: int) -> bool:
+    return topic in await topics(world, GROUP)
 
 
 async def test_a_migrated_group_keeps_places_and_pin_without_another_hello(

@@ -60,8 +60,12 @@ async def test_following_all_of_a_place_takes_in_the_private_ones_within_reach(
     for chat in (VIEWER, STRANGER):
         telegram.say(chat, "/subscribe town")
         await telegram.wait_for(chat, "✅ Стежу: Місто")
-    assert await followed(world, VIEWER) == ["flat"]
+    assert await followed(world, VIEWER) == ["house", "town"], "with the house goes the flat in it"
     assert await followed(world, STRANGER) == ["town"]
+    for slug in ("house", "flat"):
+        await world.event((await world.rows("SELECT id, slug FROM sites WHERE slug = :slug", slug=slug))[0])
+    await world.plan()
+    assert [len(await world.states(chat)) for chat in (VIEWER, STRANGER)] == [2, 0]
 
 
 @pytest.mark.parametrize("way", ["/start s_flat", "/subscribe flat", "https://t.me/x_bot?start=s_flat"])

@@ -9,7 +9,7 @@ from aiogram.enums import ChatMemberStatus
 from aiogram.filters import Command, CommandObject, CommandStart, ExceptionTypeFilter
 from aiogram.types import CallbackQuery, ChatMemberUpdated, ErrorEvent, InlineKeyboardMarkup, Message, User
 
-from services.notifier import chats
+from services.notifier import chats, chats_told
 from services.notifier.bot.context import Context
 from services.notifier.bot.following import follow_place, list_places
 from services.notifier.bot.keyboards import Act, Press, tree_board
@@ -112,10 +112,10 @@ class Finding:
         await message.answer(text, reply_markup=markup)
 
     async def status(self, message: Message) -> None:
-        """`/status`: the sites the chat follows, or else those it may follow."""
+        """`/status`: the sites the chat is told of, or else those it may follow."""
         async with self._database.transaction() as session:
             chat = await meet(session, self._context, message, message.from_user)
-            followed = await chats.followed_sites(session, chat.id)
+            followed = await chats_told.told_sites(session, chat.id)
             places = followed or await visible_sites(session, chat)
             known = await chats.statuses(session, [place.id for place in places])  # in the same order: by name
             titled = await titles(session, places)

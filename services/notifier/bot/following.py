@@ -17,13 +17,13 @@ from services.notifier.views.reader import STEP
 async def follow_place(
     session: AsyncSession, chat: Chat, place: Place, reader: Reader
 ) -> tuple[str, InlineKeyboardMarkup]:
-    """Let the chat follow a place, or those below it; returns what to say and what may come next."""
+    """Let the chat follow a place and those below it; returns what to say and what may come next."""
     followed = await follow(session, chat, place.id)
     status = (await chats.statuses(session, [place.id]))[0]
     tree = await tree_for(session, chat)
     spot = tree.get(place.id)
     name = STEP.join(step.name for step in tree.path(spot)[-2:]) if spot else place.name
-    several = 0 if place.id in followed and len(followed) == 1 else len(followed)
+    several = len(followed) if len(followed) > 1 else 0
     text = followed_text(name, status, reader, new=any(followed.values()), several=several)
     return text, after_board(None if several else place.id, reader.words)
 

@@ -10,14 +10,7 @@ from aiogram.enums import ChatMemberStatus
 from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramForbiddenError
 from aiogram.filters import Command, CommandObject, CommandStart
 from aiogram.filters.callback_data import CallbackData
-from aiogram.types import (
-    CallbackQuery,
-    ChatFullInfo,
-    ChatMemberUpdated,
-    Message,
-    ReplyKeyboardRemove,
-    User,
-)
+from aiogram.types import CallbackQuery, ChatFullInfo, ChatMemberUpdated, Message, ReplyKeyboardRemove, User
 from aiogram.types import (
     Chat as TelegramChat,
 )
@@ -78,7 +71,7 @@ class Groups:
         return router
 
     async def membership(self, event: ChatMemberUpdated, bot: Bot) -> None:
-        """Let in: say hello, once. Thrown out: nothing more goes there. Given the right to pin: go on with that."""
+        """Let in: say hello, once. Thrown out: nothing more goes there. Given a right, to write or to pin: go on."""
         before, after = event.old_chat_member.status, event.new_chat_member
         async with self._database.transaction() as session:
             if after.status in GONE:
@@ -86,9 +79,10 @@ class Groups:
                     await chats.close_chat(session, key, f"the bot is {after.status} there")
                 return
             chat = await self._meet(session, event.chat, event.from_user)
-            if before in GONE:
+            rights = granted(after, event.chat.type)
+            if rights.send:
                 await reopen_topics(session, chat.chat_id, chat.language)
-            if granted(after, event.chat.type).pin:
+            if rights.pin:
                 await pins_store.resume(session, event.chat.id)
         if before in GONE and event.chat.id not in self._greetings:
             task = asyncio.create_task(self._greet_later(bot, chat, event), name=f"greeting {chat.id}")

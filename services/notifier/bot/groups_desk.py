@@ -37,11 +37,15 @@ WHERE id = :chat AND platform = 'telegram'
 
 _CLOSED_TOPICS = text("""
 SELECT topic_id FROM chats WHERE platform = 'telegram' AND chat_id = :chat_id AND topic_id <> 0 AND NOT active
+  AND NOT coalesce(inactive_reason ILIKE ANY ('{%thread not found%,%topic_closed%,%topic_deleted%}'), false)
 """)
 
 
 async def reopen_topics(session: AsyncSession, chat_id: int, language: str) -> None:
-    """Let the topics of a group have alerts again that fell silent when the bot was thrown out."""
+    """Let the topics of a group have alerts again that fell silent because the bot was out or might not write.
+
+    One that was closed or deleted itself stays as it is.
+    """
     for topic in (await session.execute(_CLOSED_TOPICS, {"chat_id": chat_id})).scalars().all():
         await chats.meet(session, chats.TELEGRAM, chat_id, language, topic_id=topic)
 
@@ -146,8 +150,10 @@ class Desk:
     async def check(self, bot: Bot, chat: Chat) -> Rights:
         """Look at the rights again, and go on with what only waited for them."""
         rights = await bot_rights(bot, chat.chat_id, chat.kind)
-        if rights.pin:
-            async with self._database.transaction() as session:
+        async with self._database.transaction() as session:
+            if rights.send:
+                await reopen_topics(session, chat.chat_id, chat.language)
+            if rights.pin:
                 await pins_store.resume(session, chat.chat_id)
         return rights
 

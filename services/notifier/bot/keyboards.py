@@ -17,7 +17,7 @@ from services.notifier.views.finding import LABEL, found_label, spot_label
 
 PAGE = 8
 AT_ONCE = 50
-"""A place with more than this below it is not followed all at once: to end that would take as many presses."""
+"""A place with more than this below it is not offered to be followed all at once: that would be a flood of alerts."""
 
 Row = list[InlineKeyboardButton]
 _Item = TypeVar("_Item")
@@ -52,10 +52,9 @@ def tree_board(tree: Tree, spot: Spot | None, page: int, words: Words) -> Inline
     under = tree.under(spot.id if spot else None)
     rows: list[Row] = []
     here = spot.id if spot else 0
-    below = tree.below(spot.id) if spot else []
     if spot is not None and spot.followed:
         rows.append([settings_button(spot.id, words)])
-    elif spot is not None and len(below) <= AT_ONCE and not all(one.followed or tree.under(one.id) for one in below):
+    elif spot is not None and len(tree.below(spot.id)) <= AT_ONCE:
         label = words.say("follow-all" if under else "follow-one")
         rows.append([button(label, Press(act=Act.FOLLOW, site=spot.id, page=0))])
     shown, turns = paged(under, page, words, lambda to: Press(act=Act.OPEN, site=here, page=to))

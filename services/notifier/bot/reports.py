@@ -15,7 +15,7 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats, chats_rules, history, weekly
+from services.notifier import chats_rules, chats_told, history, weekly
 from services.notifier.bot import weekly as by_itself
 from services.notifier.bot.callbacks import HISTORY, MUTE, WEEK, Ask
 from services.notifier.bot.context import Context
@@ -26,12 +26,15 @@ from services.notifier.chats import Chat, Place
 from services.notifier.history import Site
 from services.notifier.sight import site_for, titles, visible_sites
 from services.notifier.texts import Words
-from services.notifier.views import Reader, short_path
+from services.notifier.views import Reader, short_name, short_path
 from services.notifier.views.reports import PERIODS, Period, history_text, stats_text
 
 COMMANDS = ("history", "stats", "week", *by_itself.COMMANDS)
 
 MUTED_FOR: Final = timedelta(hours=8)
+MOST_NAMED = 100
+"""Characters of a place's name in an answer above the chat, which takes 200."""
+
 CHOICES = 8
 """Places on one page of a choice."""
 
@@ -175,6 +178,7 @@ class Reports:
             await _answer(query.message, await self._week(site, reader))
 
     async def _mute(self, query: CallbackQuery, site: int) -> None:
+        """Silence the place by whose rules this one is told, and say which that is: it may be the building."""
         if not isinstance(query.message, Message):
             await query.answer()
             return
@@ -182,12 +186,14 @@ class Reports:
         until = self._context.clock() + MUTED_FOR
         async with self._context.database.transaction() as session:
             chat = await meet(session, self._context, query.message, query.from_user)
-            followed = await chats_rules.rules_of(session, chat.id, site) is not None
-            if allowed and followed:
-                await chats_rules.mute(session, chat.id, site, until)
+            nearest = await chats_told.nearest(session, chat.id, site)
+            rules = None if nearest is None else await chats_rules.rules_of(session, chat.id, nearest)
+            if allowed and rules is not None:
+                await chats_rules.mute(session, chat.id, rules.site, until)
         reader = reader_of(self._context, chat)
-        key = "muted-not-allowed" if not allowed else "muted-until" if followed else "muted-not-followed"
-        await query.answer(reader.words.say(key, time=reader.time(until)), show_alert=True)
+        key = "muted-not-allowed" if not allowed else "muted-until" if rules else "muted-not-followed"
+        place = short_name(rules.title, MOST_NAMED) if rules else ""
+        await query.answer(reader.words.say(key, time=reader.time(until), place=place), show_alert=True)
 
     async def _looker(self, query: CallbackQuery, key: int) -> tuple[Site | None, Reader | None]:
         """The place a button is about, if the chat may look at it; otherwise the button is answered here."""
@@ -237,8 +243,8 @@ class Reports:
 
 
 async def _places(session: AsyncSession, chat: Chat) -> list[Place]:
-    """What the chat may ask about: what it follows, or else all that it may see without following."""
-    places = await chats.followed_sites(session, chat.id) or await visible_sites(session, chat)
+    """What the chat may ask about: what it is told of, or else all that it may see without following."""
+    places = await chats_told.told_sites(session, chat.id) or await visible_sites(session, chat)
     return await titles(session, places)
 
 

@@ -59,10 +59,12 @@ def branch_text(path: Sequence[Spot], status: SiteStatus | None, reader: Reader,
 
 
 def followed_text(name: str, status: SiteStatus, reader: Reader, *, new: bool, several: int = 0) -> str:
-    """A place (or `several` below it) is followed from now on, or was already; and how it stands at present."""
+    """A place (or `several`: with private ones below it) is followed from now on, or was already; and how it stands."""
     headline = reader.words.say("followed" if new else "followed-already", place=reader.escape(name))
     if several:
         headline += " " + reader.words.say("followed-several", count=several)
+    elif status.children:
+        headline += " " + reader.words.say("followed-all")
     lines = (headline, state_line(status, reader), reader.words.say("followed-then") if new else "")
     return "\n".join(line for line in lines if line)
 

@@ -13,25 +13,32 @@ from services.notifier.views.status import SiteStatus
 
 
 def card_text(rules: Rules, status: SiteStatus, chat_muted: datetime | None, reader: Reader) -> str:
-    """By which rules a place is followed: first whether it speaks at all."""
-    say = reader.words.say
-    place = reader.escape(rules.title)
+    """By which rules a place is followed, and how it stands: first whether it speaks at all."""
+    lines = [headline_text(rules, reader), state_line(status, reader), ""]
+    if chat_muted is not None and chat_muted > reader.now:
+        lines.append(muted_line("places-muted", chat_muted, reader))
+    return "\n".join([*lines, *rules_lines(rules, reader)])
+
+
+def headline_text(rules: Rules, reader: Reader) -> str:
+    """A place that is followed, and whether it speaks at all."""
+    say, place = reader.words.say, reader.escape(rules.title)
     muted = rules.muted_until is not None and rules.muted_until > reader.now
     if muted:
         key = "card-muted-forever" if rules.muted_until == FOREVER else "card-muted"
-        headline = say(key, place=place, time=reader.time(rules.muted_until or reader.now))
-    else:
-        headline = say("card" if rules.kinds else "card-silent", place=place)
-    lines = [headline, state_line(status, reader), ""]
-    if chat_muted is not None and chat_muted > reader.now:
-        lines.append(muted_line("places-muted", chat_muted, reader))
-    lines += [
+        return say(key, place=place, time=reader.time(rules.muted_until or reader.now))
+    return say("card" if rules.kinds else "card-silent", place=place)
+
+
+def rules_lines(rules: Rules, reader: Reader) -> list[str]:
+    """The rules of a place one by one."""
+    say = reader.words.say
+    return [
         say("card-kinds", kinds=kinds_text(rules, reader)),
         say("card-length", length=length_text(rules.min_minutes, reader)),
         say("card-quiet", hours=quiet_text(rules, reader)),
         say("card-remind", often=remind_text(rules.remind_minutes, reader)),
     ]
-    return "\n".join(lines)
 
 
 def kinds_text(rules: Rules, reader: Reader) -> str:

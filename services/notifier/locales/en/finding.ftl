@@ -14,6 +14,7 @@ followed-several = ({ $count ->
     [one] { $count } place
    *[other] { $count } places
 })
+followed-all = (all of it)
 followed-then = I will write as soon as the power goes off or comes back.
 not-found = 🔎 There is no such place.
     The link may be out of date. Find a place: /start

@@ -15,6 +15,7 @@ followed-several = ({ $count ->
     [few] { $count } місця
    *[many] { $count } місць
 })
+followed-all = (за всім, що там є)
 followed-then = Напишу, щойно світло зникне чи зʼявиться.
 not-found = 🔎 Такого місця немає.
     Можливо, посилання застаріло. Знайти місце: /start
