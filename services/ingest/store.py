@@ -14,7 +14,7 @@ from svitlo.db.session import copy_rows
 
 _SEEN = text("""
 UPDATE devices d SET
-  last_seen_at = greatest(d.last_seen_at, v.at),
+  first_seen_at = coalesce(d.first_seen_at, v.at), last_seen_at = greatest(d.last_seen_at, v.at),
   boot = coalesce(v.boot, d.boot), boots = coalesce(v.boots, d.boots), reset = coalesce(v.reset, d.reset),
   interval_s = coalesce(v.interval_s, d.interval_s), rssi = coalesce(v.rssi, d.rssi), fw = coalesce(v.fw, d.fw)
 FROM json_to_recordset(CAST(:seen AS json)) AS v (

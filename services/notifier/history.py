@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.notifier.reach import nearest
 from services.notifier.views.reports import PAGE, Past
 from svitlo.contracts import Cause
+from svitlo.db.watched import WATCHED_SINCE
 from svitlo.statistics import Recorded, Span, Statistics, statistics
 
 _SEEN = text(f"""
-SELECT s.id, s.name, s.created_at,
-       EXISTS (SELECT FROM site_devices WHERE site_id = s.id)
-       OR EXISTS (SELECT FROM outages WHERE site_id = s.id) AS observed
-FROM sites s WHERE s.id = :site AND s.removed_at IS NULL
-  AND (s.public OR EXISTS (SELECT FROM {nearest(":chat", "s.id")} n))
+SELECT w.id, w.name, coalesce(w.since, w.created_at) AS created_at, w.since IS NOT NULL AS observed FROM (
+  SELECT s.id, s.name, s.created_at, {WATCHED_SINCE} AS since
+  FROM sites s WHERE s.id = :site AND s.removed_at IS NULL
+    AND (s.public OR EXISTS (SELECT FROM {nearest(":chat", "s.id")} n))) w
 """)  # noqa: S608
 
 _RECORDED = text("""
@@ -48,7 +48,10 @@ ORDER BY started_lo DESC, id DESC LIMIT :limit OFFSET :skip
 
 @dataclass(frozen=True)
 class Site:
-    """A place a chat may look at: public, or told to it. `observed`: there are boards, or a record of some."""
+    """A place a chat may look at: public, or told to it.
+
+    `created_at`: since when it is watched; `observed`: it ever was.
+    """
 
     id: int
     name: str

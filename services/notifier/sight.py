@@ -16,6 +16,7 @@ from services.notifier import chats, chats_tree, history, people
 from services.notifier.chats import TELEGRAM, Chat, Place
 from services.notifier.history import Site
 from services.notifier.places import Tree
+from svitlo.db.watched import WATCHED_SINCE
 
 _REACHED = text("""
 SELECT s.id, s.slug, s.name, s.public FROM sites s
@@ -27,12 +28,11 @@ SELECT s.id, s.slug, s.name, s.public FROM sites s
 WHERE s.removed_at IS NULL AND (s.public OR s.id = ANY(CAST(:reach AS int[]))) ORDER BY s.name, s.id
 """)
 
-_LOOKED_AT = text("""
-SELECT s.id, s.name, s.created_at,
-       EXISTS (SELECT FROM site_devices WHERE site_id = s.id)
-       OR EXISTS (SELECT FROM outages WHERE site_id = s.id) AS observed
-FROM sites s WHERE s.id = :id AND s.removed_at IS NULL AND s.id = ANY(CAST(:reach AS int[]))
-""")
+_LOOKED_AT = text(f"""
+SELECT w.id, w.name, coalesce(w.since, w.created_at) AS created_at, w.since IS NOT NULL AS observed FROM (
+  SELECT s.id, s.name, s.created_at, {WATCHED_SINCE} AS since
+  FROM sites s WHERE s.id = :id AND s.removed_at IS NULL AND s.id = ANY(CAST(:reach AS int[]))) w
+""")  # noqa: S608 - ours
 
 _TITLES = text("""
 SELECT s.id, CASE WHEN p.id IS NULL THEN s.name ELSE p.name || ' › ' || s.name END AS title

@@ -92,6 +92,7 @@ class Device(SQLModel, table=True):
     id: str = Field(primary_key=True, max_length=48)
     created_at: datetime = _utc(default_now=True)
     removed_at: datetime | None = _utc(nullable=True)
+    first_seen_at: datetime | None = _utc(nullable=True)
     last_seen_at: datetime | None = _utc(nullable=True)
     boot: str | None = Field(default=None, max_length=32)
     boots: int | None = None

@@ -14,6 +14,7 @@ from svitlo.db.session import Database
 from svitlo.ids import uuid7
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 _OUTAGE = text("""
 INSERT INTO outages (id, site_id, rev, cause, started_lo, started_hi, detected_at, ended_lo, ended_hi, retracted_at,
@@ -94,9 +95,14 @@ class Records:
             await session.execute(_OUTAGE, row)
         return str(row["id"])
 
-    async def device(self, site: str, device: str, liveness: str | None = None) -> None:
+    async def device(
+        self, site: str, device: str, liveness: str | None = None, heard: datetime | None = LONG_AGO
+    ) -> None:
+        """A board, and since when it is heard."""
         async with self._database.transaction() as session:
             await registry.add_device(session, site, device)
+            values = {"device": device, "at": heard}
+            await session.execute(text("UPDATE devices SET first_seen_at = :at WHERE id = :device"), values)
             if liveness is not None:
                 await session.execute(_LIVENESS, {"device": device, "liveness": liveness, "at": NOON})
 

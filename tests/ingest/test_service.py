@@ -74,6 +74,7 @@ async def test_readings_land_in_the_partition_of_their_day(house: Database, brok
     device = (await rows(house, "SELECT * FROM devices WHERE id = 'board-2'"))[0]
     assert (device["fw"], device["rssi"], device["boot"], device["reset"]) == ("test", -50, "9f3c01ab", "power_on")
     assert datetime.now(UTC) - device["last_seen_at"] < timedelta(minutes=1)
+    assert device["first_seen_at"] <= device["last_seen_at"]
 
 
 async def one_is(database: Database, statement: str, value: Any) -> bool:

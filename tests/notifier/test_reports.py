@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from services.notifier import history
 from services.notifier.bot.callbacks import HISTORY, MUTE, WEEK, Ask
 from services.notifier.bot.context import Context
 from services.notifier.bot.poller import Poller
@@ -424,3 +425,23 @@ async def test_only_admins_change_the_week_of_a_group(house: House, telegram: Fa
         "SELECT weekly, (SELECT count(*) FROM pins) AS pins FROM chats WHERE id = :id", id=chat.id
     )
     assert (row.weekly, row.pins) == (True, 0)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_board_that_was_never_heard_gives_no_good_week(house: House, telegram: FakeTelegram) -> None:
+    await house.world.run("UPDATE devices SET first_seen_at = NULL")
+    telegram.say(1, "/start s_home")
+    await telegram.wait_for(1, "Шевченка 12")
+    telegram.say(1, "/stats")
+    seen = await telegram.wait_for(1, "7 днів")
+    assert "Відключень не було" not in seen.text
+    assert "не стежило" in seen.text
+
+
+async def test_the_days_before_the_board_came_are_no_days_with_power(house: House) -> None:
+    await house.world.run("UPDATE devices SET first_seen_at = :at", at=NOW - timedelta(days=1))
+    async with house.world.database.transaction() as session:
+        found = await history.site_for(session, 0, house.site.id)
+        assert found is not None
+        record = await history.record_of(session, found, NOW - timedelta(days=7), NOW, NOW)
+    assert record.statistics().observed == timedelta(days=1)

@@ -13,6 +13,7 @@ from services.api.paging import Position
 from services.api.schemas import Gap, Outage
 from services.api.store.registry import detector_tick
 from svitlo.contracts import Cause
+from svitlo.db.watched import WATCHED_SINCE
 from svitlo.statistics import Recorded, Span, Statistics, statistics
 
 _OUTAGES = """
@@ -22,13 +23,12 @@ FROM outages o JOIN sites s ON s.id = o.site_id
 WHERE {} ORDER BY o.started_lo DESC, o.id DESC LIMIT :limit
 """
 
-# Without a board of its own, and without a record, nothing of a site was ever observed.
-_OBSERVED = text("""
-SELECT s.id, s.created_at,
-       EXISTS (SELECT FROM site_devices WHERE site_id = s.id)
-       OR EXISTS (SELECT FROM outages WHERE site_id = s.id) AS observed
-FROM sites s WHERE s.slug = :slug AND s.removed_at IS NULL AND (s.public OR :private)
-""")
+# Without a board of its own that was ever heard, and without a record, nothing of a site was observed.
+_OBSERVED = text(f"""
+SELECT w.id, coalesce(w.since, w.created_at) AS created_at, w.since IS NOT NULL AS observed FROM (
+  SELECT s.id, s.created_at, {WATCHED_SINCE} AS since
+  FROM sites s WHERE s.slug = :slug AND s.removed_at IS NULL AND (s.public OR :private)) w
+""")  # noqa: S608 - ours
 
 _RECORDED = text("""
 SELECT started_lo, started_hi, ended_lo, ended_hi, momentary, maintenance FROM outages
