@@ -1,7 +1,6 @@
 """SQL of what a chat is told of: the places it follows, and what stands below them. Within the caller's transaction.
 
-The same readers as the planner finds (`owing`): whoever follows a place is told of those below it by the rules of the
-nearest place followed, and of a private one only if that was let in to: itself, or a private one above it.
+Who is told of what is said in `reach`; here it is asked the other way round, of which places one chat is told.
 """
 
 from __future__ import annotations
@@ -9,19 +8,8 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.notifier import reach
 from services.notifier.chats import Place
-
-NEAREST = """
-above AS (
-  SELECT id, parent_id, public, public AS open, 0 AS steps FROM sites WHERE id = :site AND removed_at IS NULL
-  UNION ALL
-  SELECT p.id, p.parent_id, p.public, a.open, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
-), nearest AS (
-  SELECT a.id FROM above a JOIN subscriptions f ON f.site_id = a.id AND f.chat = :chat
-  WHERE a.steps = 0 OR a.open OR NOT a.public ORDER BY a.steps LIMIT 1
-)
-"""
-"""Tables for a query WITH RECURSIVE: `nearest` holds the place by whose rules `:chat` is told of `:site`, if any."""
 
 TOLD = """
 told AS (
@@ -39,13 +27,13 @@ told AS (
     OR (SELECT true FROM outages u WHERE u.site_id = o.id LIMIT 1)
 )
 """
-"""More tables: `telling` (chat, id) holds the places the chats of `asked` (chat) are told of and that make events.
+"""Tables for a query WITH RECURSIVE: `telling` (chat, id) holds what the chats of `asked` (chat) are told of, as far
+as it makes events.
 
 Of a building without a board its sections, not itself. LIMIT has outages looked up by their index, not read whole.
 """
 
-_NEAREST = text(f"WITH RECURSIVE {NEAREST} SELECT id FROM nearest")  # noqa: S608
-
+_NEAREST = text(f"SELECT n.site_id FROM {reach.nearest(':chat', ':site')} n")  # noqa: S608 - ours
 
 _TOLD = text(f"""
 WITH RECURSIVE asked AS (SELECT CAST(:chat AS int) AS chat), {TOLD}

@@ -9,18 +9,17 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier.chats_told import NEAREST
+from services.notifier.reach import nearest
 from services.notifier.views.reports import PAGE, Past
 from svitlo.contracts import Cause
 from svitlo.statistics import Recorded, Span, Statistics, statistics
 
 _SEEN = text(f"""
-WITH RECURSIVE {NEAREST}
 SELECT s.id, s.name, s.created_at,
        EXISTS (SELECT FROM site_devices WHERE site_id = s.id)
        OR EXISTS (SELECT FROM outages WHERE site_id = s.id) AS observed
 FROM sites s WHERE s.id = :site AND s.removed_at IS NULL
-  AND (s.public OR EXISTS (SELECT FROM nearest))
+  AND (s.public OR EXISTS (SELECT FROM {nearest(":chat", "s.id")} n))
 """)  # noqa: S608
 
 _RECORDED = text("""

@@ -10,26 +10,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.chats import CONSOLE
 from services.notifier.owing import STARTED, rule_of, zone_of
-from services.notifier.reach import followers
+from services.notifier.reach import nearest
 from services.notifier.rules import Facts, keep_back
 from services.notifier.views import RETRACTED
 from svitlo.contracts import Cause, EventKind
 
 UTC = ZoneInfo("UTC")
 
-# What waits for the same with the same rules is one row.
+# What waits for the same with the same rules is one row. Mutes without an end may have kept very much: where one is
+# what it was, nothing moves.
 _HELD = text(f"""
-WITH RECURSIVE held AS (
-  SELECT d.id, d.chat, d.event_seq AS seq, d.not_before FROM deliveries d
-  JOIN chats c ON c.id = d.chat AND c.platform <> '{CONSOLE}'
-  WHERE d.state = 'pending' AND d.not_before > now() AND d.claimed_until IS NULL AND d.event_seq IS NOT NULL
-), news AS (
-  SELECT e.seq, e.site_id, e.kind, e.cause, {STARTED} AS started
-  FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id WHERE e.seq IN (SELECT seq FROM held)
-), {followers("news", "seq", of="s.chat IN (SELECT chat FROM held)")}
-SELECT array_agg(h.id) AS ids, n.kind, n.cause, n.started, h.not_before, f.chat IS NOT NULL AS followed, f.timezone,
-  f.kinds, f.min_minutes, f.quiet_from, f.quiet_to, f.quiet_mode, f.muted_until, now() AS now
-FROM held h JOIN news n ON n.seq = h.seq LEFT JOIN followers f ON f.seq = h.seq AND f.chat = h.chat
+SELECT array_agg(d.id) AS ids, e.kind, e.cause, {STARTED} AS started, d.not_before,
+  f.chat IS NOT NULL AND i.removed_at IS NULL AS followed, f.timezone, f.kinds, f.min_minutes, f.quiet_from, f.quiet_to,
+  f.quiet_mode, f.muted_until, now() AS now
+FROM deliveries d JOIN chats c ON c.id = d.chat AND c.platform <> '{CONSOLE}'
+JOIN power_events e ON e.seq = d.event_seq JOIN sites i ON i.id = e.site_id
+LEFT JOIN outages o ON o.id = e.outage_id LEFT JOIN LATERAL {nearest("d.chat", "e.site_id")} f ON true
+WHERE d.state = 'pending' AND d.not_before > now() AND d.claimed_until IS NULL
+  AND (f.muted_until IS DISTINCT FROM d.not_before OR f.quiet_from IS NOT NULL OR i.removed_at IS NOT NULL)
 GROUP BY 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 """)  # noqa: S608 - the only things put in are names of this package's
 

@@ -46,8 +46,8 @@ WHERE n.seq = ANY(CAST(:news AS bigint[])) AND d.event_seq = l.seq
   AND d.state = 'pending' AND d.claimed_until IS NULL AND d.not_before > now()
   AND ((n.kind = :revised AND n.cause = ANY(CAST(:never AS text[])))
     OR (n.kind = :restored AND l.kind IN (:lost, :revised) AND ((d.held = 'long' AND n.occurred_hi < d.not_before)
-      OR EXISTS (SELECT 1 FROM news r JOIN followers f ON f.seq = r.seq
-        WHERE r.seq = n.seq AND f.chat = d.chat AND r.lasted < make_interval(mins => f.min_minutes)))))
+      OR (n.seq, d.chat) IN (SELECT r.seq, f.chat FROM news r JOIN followers f ON f.seq = r.seq
+        WHERE r.lasted < make_interval(mins => f.min_minutes)))))
 """)  # noqa: S608 - the only things put in are names of this package's
 
 # Chats with the same rules are one row. A correction goes to those only who were or will be told something of its

@@ -5,6 +5,11 @@ A private place below a public one is told only to those who were let in, there 
 
 from __future__ import annotations
 
+_RULES = """c.timezone, s.kinds, s.min_minutes, s.quiet_from, s.quiet_to, s.quiet_mode,
+    greatest(s.muted_until, c.muted_until) AS muted_until, s.remind_minutes"""
+
+_LET_IN = "(a.steps = 0 OR a.open OR NOT a.public)"
+
 
 def followers(news: str, key: str, *, of: str = "true") -> str:
     """The expressions `above` and `followers` of a `WITH RECURSIVE`, which go on from the relation `news`.
@@ -19,9 +24,25 @@ above AS (
   UNION ALL
   SELECT a.{key}, p.id, p.parent_id, a.open, p.public, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
 ), followers AS (
-  SELECT DISTINCT ON (a.{key}, s.chat) a.{key}, s.chat, c.timezone, s.kinds, s.min_minutes, s.quiet_from, s.quiet_to,
-    s.quiet_mode, greatest(s.muted_until, c.muted_until) AS muted_until, s.remind_minutes
+  SELECT DISTINCT ON (a.{key}, s.chat) a.{key}, s.chat, {_RULES}
   FROM above a JOIN subscriptions s ON s.site_id = a.site_id JOIN chats c ON c.id = s.chat AND c.active
-  WHERE (a.steps = 0 OR a.open OR NOT a.public) AND {of}
+  WHERE {_LET_IN} AND {of}
   ORDER BY a.{key}, s.chat, a.steps
 )"""  # noqa: S608 - names and conditions of ours
+
+
+def nearest(chat: str, site: str) -> str:
+    """A subquery for `LATERAL`: the rules (of `site_id`) by which one chat is told of one site; no row if it is not.
+
+    For many chats with few news each, of which nobody can foretell how many: it takes the same time for every row.
+    """
+    return f"""(
+  WITH RECURSIVE above AS (
+    SELECT i.id, i.parent_id, i.public AS open, i.public, 0 AS steps FROM sites i WHERE i.id = {site}
+    UNION ALL
+    SELECT p.id, p.parent_id, a.open, p.public, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
+  )
+  SELECT s.chat, s.site_id, {_RULES}
+  FROM above a JOIN subscriptions s ON s.site_id = a.id AND s.chat = {chat} JOIN chats c ON c.id = s.chat AND c.active
+  WHERE {_LET_IN} ORDER BY a.steps LIMIT 1
+)"""  # noqa: S608 - names of ours

@@ -12,8 +12,9 @@ from dataclasses import replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats, chats_tree, people
+from services.notifier import chats, chats_tree, history, people
 from services.notifier.chats import TELEGRAM, Chat, Place
+from services.notifier.history import Site
 from services.notifier.places import Tree
 
 _REACHED = text("""
@@ -24,6 +25,13 @@ WHERE s.removed_at IS NULL AND s.id = ANY(CAST(:reach AS int[])) AND (s.slug = :
 _VISIBLE = text("""
 SELECT s.id, s.slug, s.name, s.public FROM sites s
 WHERE s.removed_at IS NULL AND (s.public OR s.id = ANY(CAST(:reach AS int[]))) ORDER BY s.name, s.id
+""")
+
+_LOOKED_AT = text("""
+SELECT s.id, s.name, s.created_at,
+       EXISTS (SELECT FROM site_devices WHERE site_id = s.id)
+       OR EXISTS (SELECT FROM outages WHERE site_id = s.id) AS observed
+FROM sites s WHERE s.id = :id AND s.removed_at IS NULL AND s.id = ANY(CAST(:reach AS int[]))
 """)
 
 _TITLES = text("""
@@ -73,6 +81,16 @@ async def find_place(
     values = {"slug": slug or "", "id": site_id or 0, "reach": list(await reach_of(session, chat))}
     row = (await session.execute(_REACHED, values)).mappings().one_or_none()
     return None if row is None else Place(**row)
+
+
+async def site_for(session: AsyncSession, chat: Chat, key: int) -> Site | None:
+    """A place by its key, if the chat may look at its history."""
+    found = await history.site_for(session, chat.id, key)
+    if found is not None:
+        return found
+    values = {"id": key, "reach": list(await reach_of(session, chat))}
+    row = (await session.execute(_LOOKED_AT, values)).mappings().one_or_none()
+    return None if row is None else Site(**row)
 
 
 async def follow(session: AsyncSession, chat: Chat, site: int) -> dict[int, bool]:

@@ -75,7 +75,7 @@ SELECT d.chat, d.id, d.silent, d.held, d.maybe_told, e.site_id, e.outage_id, e.k
   CASE WHEN d.held IS NOT NULL THEN d.not_before END AS held_until,
   coalesce(o.started_lo, (SELECT l.occurred_lo FROM power_events l
     WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost' ORDER BY l.seq DESC LIMIT 1)) AS outage_started,
-  o.ended_hi AS outage_ended,
+  o.ended_hi AS outage_ended, o.retracted_at IS NOT NULL AS never,
   (SELECT max(b.ended_hi) FROM outages b WHERE b.site_id = e.site_id AND b.id <> e.outage_id
     AND NOT b.momentary AND b.retracted_at IS NULL AND b.ended_hi <= e.occurred_lo) AS power_since,
   CASE WHEN e.kind = 'outage_revised' THEN (SELECT CASE WHEN n.kind = 'power_lost' THEN n.occurred_lo END
@@ -297,7 +297,8 @@ def _queued(row: dict[str, Any]) -> Queued:
     held = Held(row["held"]) if row["held"] else None
     row["above"] = row["parent"]
     alert = Alert(**{name: row[name] for name in Alert.__dataclass_fields__})
-    own = {name: row[name] for name in ("id", "site_id", "outage_id", "parent", "area", "maybe_told")}
+    names = ("id", "site_id", "outage_id", "parent", "area", "maybe_told", "never")
+    own = {name: row[name] for name in names}
     return Queued(**own, held=held, alert=alert)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.notifier.rules import Held
@@ -20,7 +20,7 @@ class Queued:
     """A pending alert of a chat, oldest first in its queue: the delivery's key, its site and outage, and its words.
 
     `parent` is the name of the place the site belongs to; `area` names the happening in which many boards vanished.
-    `maybe_told`: it may have arrived although nobody answered.
+    `maybe_told`: it may have arrived although nobody answered. `never`: its outage was taken back meanwhile.
     """
 
     id: int
@@ -31,6 +31,7 @@ class Queued:
     area: UUID | None = None
     held: Held | None = None
     maybe_told: bool = False
+    never: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,11 @@ def gather(queue: Sequence[Queued]) -> Bundle:
 
 def _retracted_out(items: list[Queued]) -> list[Queued]:
     """Without outages that never were. Of those that were told before, or may have been, the retraction stays."""
+    losses = [item for item in items if item.alert.kind is _LOST]
     never = {item.outage_id for item in items if item.alert.kind is _REVISED and item.alert.cause in RETRACTED}
-    unsaid = {item.outage_id for item in items if item.alert.kind is _LOST and not item.maybe_told} & never
+    # Not everybody is owed the retraction.
+    never |= {item.outage_id for item in losses if item.never}
+    unsaid = {item.outage_id for item in losses if not item.maybe_told} & never
     return [
         item
         for item in items
@@ -120,18 +124,25 @@ def _entry(queue: Sequence[Queued]) -> Entry:
     revised = {item.outage_id: item for item in items if item.alert.kind is _REVISED and item.outage_id not in spoken}
     last = events[-1] if events else [*revised.values()][-1]
     lost = {item.outage_id: item for item in items if item.alert.kind is _LOST}
-    over = [item for item in items if item.alert.kind is _RESTORED and item.outage_id in lost]
-    off = sum((_length(lost[item.outage_id].alert, item.alert) for item in over), timedelta(0))
+    over = [item for item in events if item.alert.kind is _RESTORED and _began(item, lost) is not None]
+    if len(events) == 1 and last.outage_id not in lost:
+        over = []  # the plain end of what was told
+    off, count = sum((_length(item, lost) for item in over), timedelta(0)), len(over)
     alert = last.alert
-    if last.alert.kind is _RESTORED and last.alert.outage_started is None and last.outage_id in lost:
+    ends, ended = last in over, alert.outage_ended
+    if ends and alert.outage_started is None:
         alert = replace(alert, outage_started=lost[last.outage_id].alert.occurred_lo)
+    elif alert.kind is _LOST and ended is not None:
+        # It waited for so long that it is over, and of its end the chat is told nothing or later.
+        alert = replace(alert, kind=_RESTORED, occurred_hi=ended)
+        ends, count, off = True, count + 1, off + max(timedelta(0), ended - (alert.outage_started or alert.occurred_lo))
     return Entry(
         alert=alert,
         parent=last.parent,
-        area=last.area,
-        outages=len(over),
+        area=last.area if alert is last.alert else None,
+        outages=count,
         off=off,
-        ends=last in over,
+        ends=ends,
         corrections=tuple(item.alert for item in revised.values() if item is not last),
     )
 
@@ -146,5 +157,12 @@ def _known_now(item: Queued) -> Queued:
     return replace(item, alert=alert)
 
 
-def _length(lost: Alert, restored: Alert) -> timedelta:
-    return max(timedelta(0), restored.occurred_hi - (restored.outage_started or lost.occurred_lo))
+def _began(end: Queued, lost: Mapping[UUID, Queued]) -> datetime | None:
+    """When the outage began that ends here, as far as it is known."""
+    loss = lost.get(end.outage_id)
+    return end.alert.outage_started or (loss.alert.occurred_lo if loss else None)
+
+
+def _length(end: Queued, lost: Mapping[UUID, Queued]) -> timedelta:
+    began = _began(end, lost)
+    return max(timedelta(0), end.alert.occurred_hi - began) if began else timedelta(0)

@@ -32,6 +32,8 @@ WEEK_AT = time(19, 0)
 """On Sunday, by the chat's clock."""
 WEEK_LATE = timedelta(hours=12)
 
+UNWATCHED = timedelta(minutes=1)
+"""So long after the detector was last at work nobody knows whether the power is still off; it writes every 5 s."""
 SOON = timedelta(minutes=30)
 """What a chat is to be reminded of within this time comes along with what it is reminded of now."""
 
@@ -40,10 +42,13 @@ _REMINDERS = text(f"""
 WITH RECURSIVE off AS (
   SELECT o.id AS outage, o.site_id, o.started_lo
   FROM outages o JOIN sites i ON i.id = o.site_id AND i.removed_at IS NULL
-  WHERE o.ended_hi IS NULL AND o.retracted_at IS NULL AND NOT o.maintenance
+  LEFT JOIN site_state t ON t.site_id = i.id
+  WHERE o.ended_hi IS NULL AND o.retracted_at IS NULL AND NOT o.maintenance AND coalesce(t.power = 'off', true)
+    AND NOT EXISTS (SELECT 1 FROM service_ticks w WHERE w.service = 'detector'
+      AND (w.since IS NULL OR w.at < now() - CAST(:unwatched AS interval)))
 ), {followers("off", "outage", of="s.chat IN (SELECT chat FROM subscriptions WHERE remind_minutes > 0)")}, times AS (
   SELECT f.*, CAST(extract(epoch FROM now() - o.started_lo) AS float8) / 60 / f.remind_minutes AS times
-  FROM followers f JOIN off o ON o.outage = f.outage
+  FROM followers f JOIN outages o ON o.id = f.outage
   WHERE f.remind_minutes > 0 AND '{LOST}' = ANY(f.kinds)
     AND now() >= o.started_lo + make_interval(mins => f.min_minutes) AND coalesce(f.muted_until <= now(), true)
 ), due AS (
@@ -112,9 +117,11 @@ class Upkeep:
 async def remind(session: AsyncSession, zone: ZoneInfo) -> int:
     """Owe the reminders that are due; none in a mute or in quiet hours that hold, and without a sound in others.
 
-    What a chat is to be reminded of soon comes along: outages that began apart make no message each.
+    None either where nobody knows how the power is: the boards are gone, the detector is blind or away. What a chat is
+    to be reminded of soon comes along: outages that began apart make no message each.
     """
-    rows = (await session.execute(_REMINDERS, {"soon": SOON.total_seconds() / 60})).mappings()
+    values = {"soon": SOON.total_seconds() / 60, "unwatched": UNWATCHED}
+    rows = (await session.execute(_REMINDERS, values)).mappings()
     due: dict[str, list[Any]] = {name: [] for name in ("chats", "outages", "numbers", "minutes", "silents")}
     for _, its_rows in groupby(rows, key=itemgetter("chat")):
         wanted = [(row, silent) for row in its_rows if (silent := _silent(row, zone)) is not None]

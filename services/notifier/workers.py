@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,19 +31,27 @@ GONE_AFTER_S = 8.0
 SHARE_S = GONE_AFTER_S - 2.0
 """For so long after a beat a process may use its share: what it sends last is told before the others take it over."""
 
+LOOK_S = 0.2
+
 _BEAT = text("""
 INSERT INTO notifier_workers (instance, seen_at) VALUES (:instance, now())
 ON CONFLICT (instance) DO UPDATE SET seen_at = now()
 """)
 
 _COUNT = text("""
-SELECT count(*) FROM notifier_workers
+SELECT count(*) AS at_work, count(*) FILTER (WHERE instance <> :instance AND seen_at <= :since
+  AND seen_at > now() - make_interval(secs => CAST(:share_s AS float8))) AS unaware
+FROM notifier_workers
 WHERE instance NOT LIKE 'flood %' AND seen_at > now() - make_interval(secs => CAST(:gone_s AS float8))
 """)
 
-_FORGET = text("""
-DELETE FROM notifier_workers WHERE instance = :instance OR seen_at < now() - interval '1 hour'
+# It counts until Telegram has forgotten its last messages.
+_LEAVE = text("""
+UPDATE notifier_workers SET seen_at = now() - make_interval(secs => CAST(:gone_s AS float8) - 1.5)
+WHERE instance = :instance
 """)
+
+_FORGET = text("DELETE FROM notifier_workers WHERE seen_at < now() - interval '1 hour'")
 
 # The end of a flood wait is kept as a worker that is seen in the future.
 _FLOOD = text("""
@@ -72,15 +83,26 @@ async def flood_left(session: AsyncSession, platform: str) -> float:
     return float((await session.execute(_FLOOD_LEFT, {"platform": platform})).scalar_one_or_none() or 0.0)
 
 
-async def beat(session: AsyncSession, instance: str) -> int:
-    """Say that this process is at work; returns how many are, it among them."""
+@dataclass(frozen=True)
+class AtWork:
+    """How many processes are at work, and how many of them were not seen since we came, so that they do not know it."""
+
+    count: int
+    unaware: int
+
+
+async def beat(session: AsyncSession, instance: str, since: datetime) -> AtWork:
+    """Say that this process is at work, as it is since then; returns who else is."""
     await session.execute(_BEAT, {"instance": instance})
-    return int((await session.execute(_COUNT, {"gone_s": GONE_AFTER_S})).scalar_one())
+    values = {"instance": instance, "since": since, "share_s": SHARE_S, "gone_s": GONE_AFTER_S}
+    row = (await session.execute(_COUNT, values)).one()
+    return AtWork(row.at_work, row.unaware)
 
 
 async def leave(session: AsyncSession, instance: str) -> None:
     """Say that this process is at work no more."""
-    await session.execute(_FORGET, {"instance": instance})
+    await session.execute(_LEAVE, {"instance": instance, "gone_s": GONE_AFTER_S})
+    await session.execute(_FORGET)
 
 
 class Share:
@@ -91,20 +113,25 @@ class Share:
         self._pace = pace
         self._instance = instance
         self._beat_s = beat_s
+        self._known = False
 
     async def run(self) -> None:
         """Beat until cancelled. Raises `DatabaseUnavailableError`; running again goes on."""
-        first = True
+        if not self._known:
+            self._pace.share(1, -math.inf)
+        async with self._database.transaction() as session:
+            await session.execute(_BEAT, {"instance": self._instance})
+        async with self._database.transaction() as session:
+            # Whoever beats after this finds us.
+            since: datetime = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
         while True:
             began = time.monotonic()
             async with self._database.transaction() as session:
-                count = await beat(session, self._instance)
-            if first and count > 1:
-                # The others know of us by their next beat; until then they use the whole rate.
-                self._pace.flood(time.monotonic(), 1.5 * self._beat_s)
-            first = False
-            self._pace.share(count, began + SHARE_S)
-            await asyncio.sleep(self._beat_s)
+                found = await beat(session, self._instance, since)
+            # Until all others know of us they use our part too; who is silent may soon use nothing.
+            self._known = self._known or not found.unaware
+            self._pace.share(found.count, began + SHARE_S if self._known else -math.inf)
+            await asyncio.sleep(self._beat_s if self._known else min(self._beat_s, LOOK_S))
 
 
 async def alone(database_url: str, key: int, work: Work, *, look_s: float = 1.0) -> None:

@@ -138,7 +138,7 @@ async def test_a_role_is_taken_after_a_second_question_but_the_last_owners_stays
     telegram.press(OWNER, "Забрати")
     await telegram.wait_for(OWNER, "Доступ забрано: 2")
     telegram.say(OWNER, "/people")
-    await telegram.wait_for(OWNER, "1 — власник")
+    await telegram.wait_for(OWNER, "1 — власник, усі місця (це ви)")
     telegram.press(OWNER, "✖ 1")
     await telegram.wait_for(OWNER, "Забрати доступ? 1")
     telegram.press(OWNER, "Забрати")

@@ -101,6 +101,15 @@ async def test_what_fits_nothing_leaves_the_question_open(world: World, telegram
     assert found.labels[0] == "Вулиця Шевченка › Будинок 30"
 
 
+async def test_a_new_boards_place_may_be_named_at_once(world: World, telegram: FakeTelegram, bot: Poller) -> None:
+    seen = await newest(telegram, OWNER, lambda: telegram.say(OWNER, "/newdevice Шевченка 27"))
+    assert seen.labels == ["Вулиця Шевченка › Будинок 27", "📋 Увесь список"]
+    telegram.press(OWNER, "Будинок 27")
+    await telegram.wait_for(OWNER, "Місце: Будинок 27")
+    telegram.say(OWNER, "/newdevice Хрещатик")
+    await telegram.wait_for(OWNER, "Такого місця немає або воно не ваше. Оберіть зі списку.")
+
+
 async def test_a_search_finds_only_what_one_may_change(world: World, telegram: FakeTelegram, bot: Poller) -> None:
     seen = await newest(telegram, ADMIN, lambda: telegram.say(ADMIN, "/correct"))
     assert "Усього" not in seen.text, "two places are seen at once"

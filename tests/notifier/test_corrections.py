@@ -117,7 +117,7 @@ async def test_an_outage_that_never_was_is_taken_back_everywhere(
         assert "Причина: роутер <перезавантажили>" in seen.text
         telegram.press(OWNER, "✅ Виправити")
         await telegram.wait_for(OWNER, "✅ Виправлено")
-        await telegram.wait_for(FOLLOWER, "світло не зникало")
+        await telegram.wait_for(FOLLOWER, "світло було, не зникало")
     row = (await world.rows("SELECT rev, cause, retracted_at FROM outages WHERE id = :id", id=key))[0]
     assert (row.rev, row.cause, row.retracted_at is not None) == (log.BY_HAND, "network", True)
     assert await revisions(world) == [("retracted", log.BY_HAND, "power_lost", False)]

@@ -13,7 +13,7 @@ from services.notifier.bot.keyboards import Act, Press, Rule, tree_board
 from services.notifier.bot.poller import Poller
 from services.notifier.places import Spot, Tree
 from services.notifier.texts import words
-from services.notifier.views import Reader, SiteStatus
+from services.notifier.views import Reader, SiteStatus, short_path
 from services.notifier.views.finding import (
     Followed,
     branch_text,
@@ -578,3 +578,17 @@ def test_a_long_name_is_cut_so_that_the_marks_stay() -> None:
     assert len(label) <= 40
     assert label.startswith("🔌 Ж")
     assert label.endswith("… ✅ ›")
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("Шевченка 12 › Секція 1", "Шевченка 12 › Секція 1"),
+        ("Печерський район › Шевченка 12 › Секція 1", "… › Шевченка 12 › Секція 1"),
+        ("Печерський район › вул. Івана Франка, 7", "… › вул. Івана Франка, 7"),
+        ("Район › " + "Ж" * 40, "Ж" * 29 + "…"),
+        ("Ж" * 40, "Ж" * 29 + "…"),
+    ],
+)
+def test_of_a_long_way_the_place_itself_stays(path: str, shown: str) -> None:
+    assert short_path(path, 30) == shown

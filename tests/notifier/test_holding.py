@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from services.notifier import upkeep
 from svitlo import registry
@@ -120,10 +119,8 @@ async def test_another_time_zone_moves_the_quiet_hours(world: World) -> None:
 
 @pytest.mark.parametrize("change", ["private", "removed"])
 async def test_what_waits_is_not_told_of_a_place_made_private_or_removed(world: World, change: str) -> None:
-    await world.site("house")
+    house = await world.site("house")
     flat = await world.site("flat", parent="house")
-    async with world.database.transaction() as session:
-        house = await registry.get_site(session, "house")
     await world.chat(1, house)
     await world.chat(2, flat)
     for chat in (1, 2):
@@ -136,7 +133,6 @@ async def test_what_waits_is_not_told_of_a_place_made_private_or_removed(world: 
     else:
         async with world.database.transaction() as session:
             await registry.remove_site(session, "flat")
-            await session.execute(text("DELETE FROM subscriptions WHERE site_id = :house"), {"house": house.id})
     await follow_rules(world)
     gone = [("dropped", "not followed any more")]
     assert await world.deliveries(1) == gone

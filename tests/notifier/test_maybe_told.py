@@ -42,7 +42,7 @@ async def test_a_loss_that_was_sent_before_a_kill_is_taken_back(world: World, te
     await world.event(house, RESTORED, cause=Cause.NETWORK)
     await world.event(house, REVISED, cause=Cause.NETWORK, change=Change.RETRACTED)
     async with notifying(world, telegram, rates=EAGER):
-        await telegram.wait_for(1, "світло не зникало", 5)
+        await telegram.wait_for(1, "не зникало", 5)
 
 
 async def test_a_loss_that_surely_was_not_sent_vanishes_with_its_retraction(world: World) -> None:

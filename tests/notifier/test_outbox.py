@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -84,3 +85,30 @@ async def test_more_alerts_than_go_into_one_message_are_told_in_the_next(
     assert "House-1 — світла немає" in first
     assert "Світло є: 2 місця" in second
     assert sorted(await world.states(1)) == ["merged"] * 4 + ["sent"] * 2
+
+
+@pytest.mark.parametrize("retracted", [False, True])
+async def test_whoever_wants_losses_only_is_not_told_late_that_the_power_is_off(
+    world: World, telegram: FakeTelegram, retracted: bool
+) -> None:
+    """An hour passed before anything could be sent; 20 minutes of it the power was off, or never was."""
+    house, other = await world.site("house"), await world.site("other")
+    await world.chat(1, house, other)
+    await world.run("UPDATE subscriptions SET kinds = '{lost}'")
+    await world.event(house, ago=timedelta(hours=1))
+    await world.run(
+        "INSERT INTO outages (id, site_id, rev, cause, started_lo, started_hi, detected_at, ended_lo, ended_hi, "
+        "retracted_at) SELECT outage_id, site_id, 1, cause, occurred_lo, occurred_hi, detected_at, at, at, "
+        "CASE WHEN :retracted THEN at END "
+        "FROM (SELECT *, occurred_lo + interval '20 min' AS at FROM power_events) AS e",
+        retracted=retracted,
+    )
+    await world.event(house, EventKind.POWER_RESTORED, ago=timedelta(minutes=40))
+    await world.event(other)
+    await world.plan()
+    async with notifying(world, telegram, rates=EAGER, patience=replace(QUICK, gather_s=0.2)):
+        await telegram.wait_for(1, "Other — світла немає")
+        await until(lambda: pending_none(world))
+    said = "".join(telegram.texts(1))
+    assert ("House — світло є; не було 20 хв" in said) is not retracted
+    assert "House — світла немає" not in said

@@ -10,6 +10,7 @@ from services.notifier import people
 from services.notifier.bot.admins_desk import Act as Take
 from services.notifier.bot.keyboards import Act, Press
 from services.notifier.bot.poller import Poller
+from services.notifier.bot.reports import Choose, Report
 from services.notifier.people import Role
 from svitlo import registry
 from tests.notifier.conftest import World, all_sent, notifying, until
@@ -95,6 +96,22 @@ async def test_typing_and_status_show_a_private_place_to_its_viewer_only(
     telegram.say(STRANGER, "шевченка")
     seen = await telegram.wait_for(STRANGER, "Нічого не знайшлося")
     assert seen.labels == ["📋 Увесь список"]
+
+
+async def test_the_history_of_a_private_place_is_open_as_far_as_the_role_reaches(
+    world: World, telegram: FakeTelegram, bot: Poller, house: registry.SiteRow
+) -> None:
+    telegram.say(VIEWER, "/history")
+    seen = await telegram.wait_for(VIEWER, "Історія якого місця?")
+    assert seen.labels == ["Квартира 5", "Місто", "Місто › Шевченка 12"]
+    telegram.press(VIEWER, "Шевченка 12")
+    await telegram.wait_until(lambda: "відключень ще не було" in seen.text)
+    telegram.say(STRANGER, "/help")
+    theirs = await telegram.wait_for(STRANGER, "/places")
+    for chat, message in ((STRANGER, theirs), (-5, theirs)):
+        press = Choose(report=Report.HISTORY, site=house.id).pack()
+        telegram.press_data(chat, press, message.message_id, user_id=VIEWER if chat < 0 else chat)
+    await telegram.wait_until(lambda: telegram.answers.count("Цього місця тут не видно.") == 2)
 
 
 async def test_a_role_opens_nothing_in_a_group_nor_to_a_forged_button(

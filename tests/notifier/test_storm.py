@@ -31,7 +31,7 @@ def outage(number: int) -> UUID:
 def queued(number: int, site: int, kind: EventKind, of: int = 1, ago_min: float = 1, **known: Any) -> Queued:
     """Alert `number` of a chat's queue: of a site and of one of its outages."""
     at = NOW - timedelta(minutes=ago_min)
-    own = {name: known.pop(name) for name in ("parent", "area", "held") if name in known}
+    own = {name: known.pop(name) for name in ("parent", "area", "held", "never") if name in known}
     values: dict[str, Any] = {"cause": Cause.PRESUMED, "place": NAMES[site], "occurred_lo": at, "occurred_hi": at}
     alert = Alert(kind=kind, detected_at=known.pop("detected_at", at), **{**values, **known})
     return Queued(id=number, site_id=site, outage_id=outage(10 * site + of), alert=alert, **own)
@@ -98,6 +98,18 @@ def test_a_night_that_ends_in_the_dark_tells_of_the_outage_before(language: str,
     assert listed.index(f"   {earlier}") == 1 + next(n for n, line in enumerate(listed) if "18:40" in line)
 
 
+def test_the_end_of_an_outage_that_was_told_counts_beside_what_came_after() -> None:
+    end = queued(1, 0, RESTORED, of=1, ago_min=10, outage_started=NOW - timedelta(minutes=130))
+    short = [
+        queued(2, 0, LOST, of=2, ago_min=5),
+        queued(3, 0, RESTORED, of=2, ago_min=3, outage_started=NOW - timedelta(minutes=5)),
+    ]
+    both = ["💡 Шевченка 12 — світло є; не було 2 год 2 хв (із запізненням)", "Зникало 2 рази, є з 20:07"]
+    assert said(gather([end, *short])) == both
+    assert said(gather([end, short[0]]))[-1] == "Раніше світла не було 2 год"
+    assert said(gather([end])) == ["💡 Шевченка 12 — світло є з 20:00 (із запізненням)", "Не було 2 год"]
+
+
 @pytest.mark.parametrize("correction_first", [True, False])
 def test_a_correction_of_another_outage_stands_beside_how_it_is_now(correction_first: bool) -> None:
     taken_back = queued(1 if correction_first else 3, 0, REVISED, 1, 60, cause=Cause.NETWORK)
@@ -162,7 +174,7 @@ def test_a_loss_told_before_is_taken_back() -> None:
     queue = [queued(2, 0, RESTORED), queued(3, 0, REVISED, cause=Cause.NETWORK, outage_started=NOW)]
     bundle = gather(queue)
     assert (bundle.told, bundle.vanished) == ((3,), (2,))
-    assert said(bundle)[0] == "↩️ Шевченка 12 — світло не зникало"
+    assert said(bundle)[0] == "↩️ Шевченка 12 — світло було, не зникало"
 
 
 def test_a_refinement_of_what_is_still_queued_needs_no_words() -> None:
@@ -313,6 +325,24 @@ def test_after_a_mute_only_what_stands_otherwise_is_told() -> None:
 def test_a_loss_kept_back_whose_end_was_told_meanwhile_vanishes() -> None:
     queue = [queued(1, 0, LOST, held=Held.QUIET, outage_ended=NOW)]
     assert gather(queue).vanished == (1,)
+
+
+def test_a_loss_that_is_over_by_the_time_it_is_told_does_not_say_that_it_goes_on() -> None:
+    """Whoever is told of losses only, is not owed the end."""
+    known: dict[str, Any] = {"outage_started": NOW - timedelta(minutes=30), "outage_ended": NOW - timedelta(minutes=10)}
+    bundle = gather([queued(1, 0, LOST, ago_min=30, **known)])
+    assert bundle.told == (1,)
+    assert said(bundle) == [
+        "💡 Шевченка 12 — світло є; не було 20 хв (із запізненням)",
+        "Не було з 19:40 до 20:00",
+    ]
+    several = gather([queued(1, 0, LOST, ago_min=30, **known), queued(2, 1, LOST)])
+    assert [line[0] for line in said(several)] == ["⚡", "🔌", "💡"]
+
+
+def test_a_loss_taken_back_before_it_was_told_vanishes_for_those_too_who_are_owed_no_retraction() -> None:
+    bundle = gather([queued(1, 0, LOST, never=True, outage_ended=NOW), queued(2, 1, LOST)])
+    assert (bundle.told, bundle.vanished) == ((2,), (1,))
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=25))

@@ -16,7 +16,9 @@ from services.notifier.views import (
     Alert,
     Reader,
     SiteStatus,
+    StillOff,
     alert_text,
+    reminders_text,
     status_text,
 )
 from svitlo.contracts import Cause, EventKind, Flapping, PowerState, SiteStateWord
@@ -159,14 +161,14 @@ def test_a_loss_is_shown_from_the_last_proof_and_a_restore_from_its_own() -> Non
     [
         (
             Cause.NETWORK,
-            "↩️ Шевченка 12 — світло не зникало\nПовідомлення про 18:03 скасовано: плата лише втрачала звʼязок.",
+            "↩️ Шевченка 12 — світло було, не зникало\nПовідомлення про 18:03 скасовано: плата лише втрачала звʼязок.",
             "↩️ Шевченка 12 — power was on after all\n"
             "The message about 18:03 is withdrawn: the board had only lost its connection.",
         ),
         (
             Cause.POWER,
-            "✏️ Шевченка 12 — світла не було з 18:03 до 19:03 (уточнено)\nУсього 1 год",
-            "✏️ Шевченка 12 — power was off from 18:03 to 19:03 (corrected)\n1 h in all",
+            "✏️ Шевченка 12 — без світла з 18:03 до 19:03 (уточнено)\nУсього 1 год",
+            "✏️ Шевченка 12 — was off from 18:03 to 19:03 (corrected)\n1 h in all",
         ),
     ],
 )
@@ -189,7 +191,7 @@ def test_power_that_comes_and_goes_is_told_as_one() -> None:
 def test_a_board_whose_connection_comes_and_goes_is_not_called_power() -> None:
     unstable = alert(EventKind.UNSTABLE, flapping=flapping(changes=5), cause=Cause.NETWORK)
     assert [alert_text(unstable, reader(language)).split("\n")[0] for language in LANGUAGES] == [
-        "📶 Шевченка 12 — звʼязок із платою зривається з 18:03",
+        "📶 Шевченка 12 — плата зникає зі звʼязку від 18:03",
         "📶 Шевченка 12 — board unreachable on and off since 18:03",
     ]
 
@@ -277,6 +279,29 @@ def test_the_first_40_characters_say_place_and_state_even_of_a_long_name(
     assert state in headline[:40]
     assert headline[2:].startswith(name[: HEADLINE_NAME - 3])
     assert full_name == name
+
+
+@pytest.mark.parametrize(
+    ("cause", "ended", "uk", "en"),
+    [
+        (Cause.NETWORK, None, "світло було", "power was on"),
+        (Cause.POWER, None, "світла немає", "power off"),
+        (Cause.POWER, LOST_AT + timedelta(hours=1), "без світла", "was off"),
+    ],
+)
+def test_the_first_40_characters_of_a_correction_say_what_was(
+    cause: Cause, ended: datetime | None, uk: str, en: str
+) -> None:
+    name = "Багатоповерховий будинок на вулиці Шевченка, 12, секція 3"
+    told = alert(EventKind.OUTAGE_REVISED, place=name, cause=cause, outage_started=LOST_AT, outage_ended=ended)
+    for language, state in (("uk", uk), ("en", en)):
+        assert state in alert_text(told, reader(language)).splitlines()[0][:40]
+
+
+def test_the_first_40_characters_of_a_reminder_say_place_and_state() -> None:
+    name = "Багатоповерховий будинок на вулиці Шевченка, 12, секція 3"
+    for language, state in (("uk", "світла немає"), ("en", "still off")):
+        assert state in reminders_text([StillOff(name, LOST_AT)], reader(language))[:40]
 
 
 def test_times_are_the_readers_with_the_date_when_it_is_another_day() -> None:

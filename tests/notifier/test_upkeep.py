@@ -61,7 +61,7 @@ async def test_a_reminder_comes_each_interval_once(world: World, telegram: FakeT
     assert await look(world) == 1
     assert await owed(world) == [("reminder", 1, False)] * 2
     async with notifying(world, telegram):
-        seen = await telegram.wait_for(1, "House — світла досі немає")
+        seen = await telegram.wait_for(1, "House — світла немає й досі")
     assert "уже 2 год 5 хв" in seen.text
 
 
@@ -220,6 +220,40 @@ async def test_soon_is_measured_where_something_is_due_now(world: World) -> None
     await off_since(world, quiet, 65)  # due, and held
     await off_since(world, other, 40)  # not due
     assert await look(world) == 0
+
+
+@pytest.mark.parametrize(
+    ("tick", "known"),
+    [
+        ("now() - interval '10 s', now() - interval '1 day'", True),
+        ("now() - interval '2 min', now() - interval '1 day'", False),  # it is away
+        ("now() - interval '10 s', NULL", False),  # it is blind
+    ],
+)
+async def test_nobody_is_told_that_it_is_still_off_while_nobody_watches(world: World, tick: str, known: bool) -> None:
+    house = await world.site("house")
+    await world.chat(1, house)
+    await world.run("UPDATE subscriptions SET remind_minutes = 60")
+    await off_since(world, house, 65)
+    await world.run(f"INSERT INTO service_ticks (service, at, since) SELECT 'detector', {tick}")
+    assert await look(world) == int(known)
+
+
+@pytest.mark.parametrize(("power", "known"), [("off", True), ("unknown", False)])
+async def test_nobody_is_told_that_it_is_still_off_where_no_board_says_so(
+    world: World, power: str, known: bool
+) -> None:
+    """Its boards said goodbye, or were taken away: the outage has no end, and may have had one."""
+    house = await world.site("house")
+    await world.chat(1, house)
+    await world.run("UPDATE subscriptions SET remind_minutes = 60")
+    await off_since(world, house, 65)
+    await world.run(
+        "INSERT INTO site_state (site_id, power, state, updated_at) VALUES (:site, :power, :power, now())",
+        site=house.id,
+        power=power,
+    )
+    assert await look(world) == int(known)
 
 
 async def test_an_hour_without_telegram_makes_one_reminder_of_an_outage(world: World, telegram: FakeTelegram) -> None:

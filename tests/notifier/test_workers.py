@@ -34,14 +34,33 @@ async def sharing(world: World, pace: Pace, name: str) -> AsyncIterator[None]:
 async def test_a_second_notifier_takes_half_of_the_rate_and_gives_it_back(world: World) -> None:
     one, two = Pace(TELEGRAM), Pace(TELEGRAM)
     async with sharing(world, one, "one"):
-        await until(lambda: world.rows("SELECT 1 FROM notifier_workers"))
-        assert one.room(time.monotonic()) == 6  # of 29 a second, in a tenth of it
+        await until(lambda: one.room(time.monotonic()) == 6)  # of 29 a second, in a tenth of it
         async with sharing(world, two, "two"):
             await until(lambda: one.room(time.monotonic()) == 3)
-            # The newcomer first lets the others notice it.
-            assert two.flooded(time.monotonic()) > 0
             await until(lambda: two.room(time.monotonic()) == 3)
         await until(lambda: one.room(time.monotonic()) == 6)
+
+
+async def test_a_newcomer_sends_nothing_until_all_others_know_of_it(world: World) -> None:
+    pace = Pace(TELEGRAM)
+    await world.run("INSERT INTO notifier_workers (instance, seen_at) VALUES ('busy', now())")
+    async with sharing(world, pace, "new"):
+        await until(lambda: world.rows("SELECT 1 FROM notifier_workers WHERE instance = 'new'"))
+        await asyncio.sleep(0.5)
+        assert pace.room(time.monotonic()) == 0
+        assert pace.room(time.monotonic(), first=True) > 0
+        await world.run("UPDATE notifier_workers SET seen_at = now() WHERE instance = 'busy'")
+        await until(lambda: pace.room(time.monotonic()) == 3)
+
+
+async def test_a_newcomer_does_not_wait_for_the_dead(world: World) -> None:
+    pace = Pace(TELEGRAM)
+    await world.run(
+        "INSERT INTO notifier_workers (instance, seen_at) VALUES ('dead', now() - make_interval(secs => :s))",
+        s=workers.SHARE_S,
+    )
+    async with sharing(world, pace, "new"):
+        await until(lambda: pace.room(time.monotonic()) == 3)  # its part is still counted, in case it lives
 
 
 async def test_a_flood_wait_told_to_one_binds_all(world: World, telegram: FakeTelegram) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.notifier import conversations
 from services.notifier.board_secrets import BoardSecret
 from services.notifier.bot.admins_desk import Act, Desk, Press, Reply, Step, Visit
-from services.notifier.bot.admins_places import offer, search
+from services.notifier.bot.admins_places import look_for, offer, search
 from services.notifier.people import Realm
 from services.notifier.views.admins import beat_text
 from svitlo import registry
@@ -34,7 +34,7 @@ class Devices:
         self.presses: dict[str, Press] = {"device": self.chosen, "devices": self.places}
 
     async def begin(self, session: AsyncSession, visit: Visit, slug: str) -> Reply:
-        """`/newdevice`, `/newdevice <site>`."""
+        """`/newdevice`, `/newdevice <site>`; what is no short name is looked for."""
         if not visit.powers.changes:
             return Reply(visit.say("viewer-only" if visit.powers.any else "admins-only"))
         realms = await self._desk.admin_realms(session, visit)
@@ -44,6 +44,8 @@ class Devices:
         if found is not None:
             return await self._make(session, visit, found)
         await self._desk.begin(session, visit, "device-where")
+        if slug and (fitting := await look_for(visit, realms, slug, "device")):
+            return fitting
         return offer(visit, realms, "device-unknown-site" if slug else "device-where", "device")
 
     async def places(self, session: AsyncSession, visit: Visit, act: Act) -> Reply | None:

@@ -51,7 +51,7 @@ class People:
             for grant in found[:LISTED]
         ]
         adding = [[(visit.say("people-add"), Act(do="role"))]]
-        return Reply(people_text(found, visit.reader), keys(*adding, *rows))
+        return Reply(people_text(found, visit.reader, visit.powers.user_id), keys(*adding, *rows))
 
     async def back(self, session: AsyncSession, visit: Visit, act: Act) -> Reply | None:
         """The list again."""

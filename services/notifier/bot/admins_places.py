@@ -14,7 +14,7 @@ from services.notifier.conversations import Conversation
 from services.notifier.people import Realm
 from services.notifier.places import Spot, Tree
 from services.notifier.texts import Words
-from services.notifier.views import short_name
+from services.notifier.views import short_path
 from svitlo.contracts import SiteStateWord
 
 PATH = 60
@@ -42,14 +42,20 @@ def search(desk: Desk, do: str) -> Step:
         if not realms:
             return Reply(visit.say("no-places"))
         await desk.begin(session, visit, talk.kind, **talk.data)
-        # Thousands of names take a while, in which alerts must go out.
-        found = await asyncio.to_thread(fitting, realms, written(message)[:LONGEST])
-        text = visit.say("found", count=len(found)) if found else visit.say("place-not-found")
-        rows = [_row(realm, do) for realm in found]
-        rows.append([button(visit.say("button-all"), Act(do=f"{do}s"))])
-        return Reply(text, InlineKeyboardMarkup(inline_keyboard=rows))
+        found = await look_for(visit, realms, written(message), do)
+        return found or Reply(visit.say("place-not-found"), _board([_whole(visit, do)]))
 
     return step
+
+
+async def look_for(visit: Visit, realms: Sequence[Realm], typed: str, do: str) -> Reply | None:
+    """The places that fit what was typed, and the way to all of them; None if none fits."""
+    # Thousands of names take a while, in which alerts must go out.
+    found = await asyncio.to_thread(fitting, realms, typed[:LONGEST])
+    if not found:
+        return None
+    board = _board([*(_row(realm, do) for realm in found), _whole(visit, do)])
+    return Reply(visit.say("found", count=len(found)), board)
 
 
 def places_board(
@@ -59,7 +65,7 @@ def places_board(
     rows: list[Row] = [[button(label, act)] for label, act in first] if page == 0 else []
     shown, turns = paged(realms, page, words, lambda to: Act(do=f"{do}s", page=to))
     rows += [_row(realm, do) for realm in shown]
-    return InlineKeyboardMarkup(inline_keyboard=[*rows, *turns])
+    return _board([*rows, *turns])
 
 
 def fitting(realms: Sequence[Realm], typed: str) -> list[Realm]:
@@ -72,4 +78,12 @@ def fitting(realms: Sequence[Realm], typed: str) -> list[Realm]:
 
 
 def _row(realm: Realm, do: str) -> Row:
-    return [button(short_name(realm.path, PATH), Act(do=do, what=str(realm.id)))]
+    return [button(short_path(realm.path, PATH), Act(do=do, what=str(realm.id)))]
+
+
+def _whole(visit: Visit, do: str) -> Row:
+    return [button(visit.say("button-all"), Act(do=f"{do}s"))]
+
+
+def _board(rows: list[Row]) -> InlineKeyboardMarkup:
+    return InlineKeyboardMarkup(inline_keyboard=rows)

@@ -10,7 +10,8 @@ from services.notifier.bot.keyboards import after_board, on_page, places_board
 from services.notifier.chats import Chat, Place
 from services.notifier.sight import follow, tree_for
 from services.notifier.views import Reader
-from services.notifier.views.finding import STEP, Followed, followed_text, places_text
+from services.notifier.views.finding import Followed, followed_text, places_text
+from services.notifier.views.reader import STEP
 
 
 async def follow_place(

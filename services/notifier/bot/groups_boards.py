@@ -18,7 +18,7 @@ from services.notifier.bot.rights import wanted_rights
 from services.notifier.chats import Place
 from services.notifier.places import Spot, Tree
 from services.notifier.texts import Words, words
-from services.notifier.views import short_name
+from services.notifier.views import short_path
 from services.notifier.views.finding import LABEL, spot_label
 from services.notifier.views.groups import Card
 
@@ -112,7 +112,7 @@ def unlink_board(chat: int, places: Sequence[Place], page: int, spoken: Words) -
     """Which place to let go, or all of them."""
     shown, turns = paged(places, page, spoken, lambda to: Step(do=Do.UNLINK, chat=chat, page=to))
     rows: list[Row] = [
-        [button(f"➖ {short_name(place.name, LABEL - 3)}", Step(do=Do.DROP, chat=chat, site=place.id))]
+        [button(f"➖ {short_path(place.name, LABEL - 3)}", Step(do=Do.DROP, chat=chat, site=place.id))]
         for place in shown
     ]
     rows += turns

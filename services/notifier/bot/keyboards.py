@@ -12,7 +12,7 @@ from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 from services.notifier.chats_rules import Rules
 from services.notifier.places import Spot, Tree
 from services.notifier.texts import Words
-from services.notifier.views import short_name
+from services.notifier.views import short_path
 from services.notifier.views.finding import LABEL, found_label, spot_label
 
 PAGE = 8
@@ -90,7 +90,7 @@ def after_board(site: int | None, words: Words) -> InlineKeyboardMarkup:
 def places_board(places: Sequence[Rules], page: int, words: Words) -> InlineKeyboardMarkup:
     """The chat's own places: each opens its settings."""
     shown, turns = paged(places, page, words, lambda to: Press(act=Act.LIST, site=0, page=to))
-    rows = [[button(f"⚙️ {short_name(rules.title, LABEL - 3)}", Rule(do="c", site=rules.site))] for rules in shown]
+    rows = [[button(f"⚙️ {short_path(rules.title, LABEL - 3)}", Rule(do="c", site=rules.site))] for rules in shown]
     return InlineKeyboardMarkup(inline_keyboard=[*rows, *turns, [add_button(words)]])
 
 

@@ -15,7 +15,7 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats, chats_rules, chats_told, history, weekly
+from services.notifier import chats_rules, chats_told, history, weekly
 from services.notifier.bot import weekly as by_itself
 from services.notifier.bot.callbacks import HISTORY, MUTE, WEEK, Ask
 from services.notifier.bot.context import Context
@@ -24,9 +24,9 @@ from services.notifier.bot.permission import Permission
 from services.notifier.channels.telegram import words_only
 from services.notifier.chats import Chat, Place
 from services.notifier.history import Site
-from services.notifier.sight import titles
+from services.notifier.sight import site_for, titles, visible_sites
 from services.notifier.texts import Words
-from services.notifier.views import Reader, short_name
+from services.notifier.views import Reader, short_name, short_path
 from services.notifier.views.reports import PERIODS, Period, history_text, stats_text
 
 COMMANDS = ("history", "stats", "week", *by_itself.COMMANDS)
@@ -119,7 +119,7 @@ class Reports:
         async with self._context.database.transaction() as session:
             chat = await meet(session, self._context, message, message.from_user)
             places = await _places(session, chat)
-            site = await history.site_for(session, chat.id, places[0].id) if len(places) == 1 else None
+            site = await site_for(session, chat, places[0].id) if len(places) == 1 else None
         reader = reader_of(self._context, chat)
         if site is not None:
             await _answer(message, await self._reports[report](site, reader))
@@ -134,7 +134,7 @@ class Reports:
             return
         async with self._context.database.transaction() as session:
             chat = await meet(session, self._context, query.message, query.from_user)
-            site = await history.site_for(session, chat.id, callback_data.site)
+            site = await site_for(session, chat, callback_data.site)
             places = await _places(session, chat)
         reader, report = reader_of(self._context, chat), callback_data.report
         if callback_data.site == 0:
@@ -202,7 +202,7 @@ class Reports:
             return None, None
         async with self._context.database.transaction() as session:
             chat = await meet(session, self._context, query.message, query.from_user)
-            site = await history.site_for(session, chat.id, key)
+            site = await site_for(session, chat, key)
         reader = reader_of(self._context, chat)
         if site is None:
             await query.answer(reader.words.say("report-not-here"))
@@ -244,7 +244,7 @@ class Reports:
 
 async def _places(session: AsyncSession, chat: Chat) -> list[Place]:
     """What the chat may ask about: what it is told of, or else all that it may see without following."""
-    places = await chats_told.told_sites(session, chat.id) or await chats.public_sites(session, chat.id)
+    places = await chats_told.told_sites(session, chat.id) or await visible_sites(session, chat)
     return await titles(session, places)
 
 
@@ -266,7 +266,7 @@ def _choice(report: Report, places: list[Place], page: int, words: Words) -> Inl
         return None
     page = min(max(page, 0), (len(places) - 1) // CHOICES)
     rows = [
-        [_button(short_name(place.name, 40), Choose(report=report, site=place.id))]
+        [_button(short_path(place.name, 40), Choose(report=report, site=place.id))]
         for place in places[page * CHOICES : (page + 1) * CHOICES]
     ]
     turns = []

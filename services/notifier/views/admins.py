@@ -63,10 +63,12 @@ class Fix:
     reason: str = ""
 
 
-def people_text(grants: Sequence[Grant], reader: Reader) -> str:
-    """Who may do what, one line each."""
+def people_text(grants: Sequence[Grant], reader: Reader, me: int = 0) -> str:
+    """Who may do what, one line each; people are numbers here, so `me`, who reads, is pointed out."""
     say = reader.words.say
-    lines = [say("people-title"), *(f"• {grant_line(grant, reader)}" for grant in grants[:MOST_LINES])]
+    lines = [say("people-title")]
+    for grant in grants[:MOST_LINES]:
+        lines.append(f"• {grant_line(grant, reader)}{' ' + say('people-you') if grant.user_id == me else ''}")
     if len(grants) > MOST_LINES:
         lines.append(say("admin-more", count=len(grants) - MOST_LINES))
     return "\n".join(lines)

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.notifier.places import Spot, Tree, normal
-from services.notifier.views.reader import Reader, short_name
+from services.notifier.views.reader import STEP, Reader, short_name
 from services.notifier.views.status import DATED, SiteStatus
 from svitlo.contracts import PowerState, SiteStateWord
 
 LABEL = 40
 """Characters of a button."""
-
-STEP = " › "
 
 MARKS = {
     SiteStateWord.ON: "💡",

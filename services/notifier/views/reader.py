@@ -15,6 +15,9 @@ HEADLINE_NAME = 22
 FEWEST = 4
 """Characters of a name that still tell something."""
 
+STEP = " › "
+"""Between a place and the one below it."""
+
 Escape = Callable[[str], str]
 
 
@@ -57,3 +60,15 @@ def longer(name: str, above: str | None = None) -> str:
     """The whole name where `title` had to cut it; else nothing."""
     whole = full_name(name, above)
     return whole if len(whole) > HEADLINE_NAME else ""
+
+
+def short_path(path: str, limit: int) -> str:
+    """A way from above down to a place, cut to `limit` characters: what it is called itself is cut last."""
+    if len(path) <= limit:
+        return path
+    parts = path.split(STEP)
+    while len(parts) > 1:
+        parts.pop(0)
+        if len(shown := STEP.join(["…", *parts])) <= limit:
+            return shown
+    return short_name(parts[0], limit)

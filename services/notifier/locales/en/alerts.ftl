@@ -8,7 +8,7 @@ alert-retracted = ↩️ { $place } — power was on after all
 alert-retracted-network = The message about { $time } is withdrawn: the board had only lost its connection.
 alert-retracted-device = The message about { $time } is withdrawn: the board itself restarted.
 alert-refined = ✏️ { $place } — power off since { $time } (corrected)
-alert-refined-over = ✏️ { $place } — power was off from { $time } to { $end } (corrected)
+alert-refined-over = ✏️ { $place } — was off from { $time } to { $end } (corrected)
 alert-refined-after = { $duration } in all
 alert-off-now = 🔌 Now it is off again, since { $time }
 alert-missed = 💡 { $place } — power on; it was off from { $start } to { $end }
@@ -25,7 +25,7 @@ alert-lost-area = { $count ->
     [one] { $count } other place lost power at the same time.
    *[other] { $count } other places lost power at the same time.
 }
-alert-reminder = 🔌 { $place } — power still off
+alert-reminder = 🔌 { $place } — still off
 alert-reminder-since = Since { $time }, { $duration } now
 alert-reminders = 🔌 Power still off: { storm-places }
 alert-reminders-place = { $place } — since { $time }, { $duration }

@@ -4,17 +4,17 @@ alert-lost = 🔌 { $place } — світла немає з { $time }
 alert-lost-before = До того світло було { $duration }
 alert-restored = 💡 { $place } — світло є з { $time }
 alert-restored-after = Не було { $duration }
-alert-retracted = ↩️ { $place } — світло не зникало
+alert-retracted = ↩️ { $place } — світло було, не зникало
 alert-retracted-network = Повідомлення про { $time } скасовано: плата лише втрачала звʼязок.
 alert-retracted-device = Повідомлення про { $time } скасовано: перезапустилася сама плата.
 alert-refined = ✏️ { $place } — світла немає з { $time } (уточнено)
-alert-refined-over = ✏️ { $place } — світла не було з { $time } до { $end } (уточнено)
+alert-refined-over = ✏️ { $place } — без світла з { $time } до { $end } (уточнено)
 alert-refined-after = Усього { $duration }
 alert-off-now = 🔌 Зараз світла знову немає, з { $time }
 alert-missed = 💡 { $place } — світло є; не було з { $start } до { $end }
 alert-missed-after = Усього { $duration }. Svitlo тоді не стежило.
 alert-unstable = ⚡ { $place } — світло блимає з { $time }
-alert-unstable-network = 📶 { $place } — звʼязок із платою зривається з { $time }
+alert-unstable-network = 📶 { $place } — плата зникає зі звʼязку від { $time }
 alert-unstable-so-far = Уже { changes }. Про кожну не писатиму, доки не стане стабільно.
 alert-stable-on = 💡 { $place } — світло є з { $time }, більше не блимає
 alert-stable-off = 🔌 { $place } — світла немає з { $time }, більше не блимає
@@ -25,7 +25,7 @@ alert-lost-area = Водночас світло зникло ще { $count ->
     [one] в { $count } місці
    *[other] у { $count } місцях
 }.
-alert-reminder = 🔌 { $place } — світла досі немає
+alert-reminder = 🔌 { $place } — світла немає й досі
 alert-reminder-since = З { $time }, уже { $duration }
 alert-reminders = 🔌 Світла досі немає: { storm-places }
 alert-reminders-place = { $place } — з { $time }, уже { $duration }
