@@ -159,6 +159,8 @@ class Pace:
             self._count = count
             self._overall.rate = self._rates.overall.shared(count)
             self._portion.rate = _portion(self._overall.rate)
+            for chat, window in self._chats.items():
+                window.rate = self._rate_of(chat)
 
     def flood(self, now: float, wait_s: float) -> None:
         """Send nothing at all for `wait_s`."""
@@ -197,8 +199,12 @@ class Pace:
     def begin(self, chat: int, *, now: float) -> Sending:
         """A message to a chat goes out; a number below 0 is a group's or a channel's."""
         self._portion.take(now)
-        rate = self._rates.group if chat < 0 else self._rates.chat
-        return Sending(now, self._line, (self._overall, self._chats.setdefault(chat, Window(rate))))
+        return Sending(now, self._line, (self._overall, self._chats.setdefault(chat, Window(self._rate_of(chat)))))
+
+    def _rate_of(self, chat: int) -> Rate:
+        """A group's messages may go out by any sender; in a private chat there are too few for that to matter."""
+        group = self._rates.group
+        return replace(group, limit=max(1, group.limit // self._count)) if chat < 0 else self._rates.chat
 
     def next_change(self, now: float) -> float | None:
         """Seconds until something that must wait now may go out; None if nothing waits."""

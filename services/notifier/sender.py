@@ -46,6 +46,9 @@ SHORTEST_PAUSE_S = 0.05
 AWAY = 3
 """So many calls in a row that nobody answered: the other side is away, and its first answer is news."""
 
+TOGETHER_S = 5.0
+"""Two groups that are refused within so long are refused for what both have in common."""
+
 AHEAD = 14
 """Deliveries claimed before their turn, half a second's worth: so the claims cost no time between two portions."""
 
@@ -95,6 +98,7 @@ class Sender:
         self._ready: list[tuple[float, Claimed]] = []
         self._closed_said = ""
         self._unanswered = 0
+        self._refused = (-math.inf, 0)
 
     def wake(self) -> None:
         """Look for due deliveries now."""
@@ -228,6 +232,9 @@ class Sender:
             self._unanswered += 1
             return self._later(delivery, f"no answer within {self._patience.call_s:g} s", maybe_told=True)
         except FloodError as error:
+            if self._groups_own(delivery.address.chat_id):
+                log.warning("%s; nothing is sent to this group until then", error)
+                return self._later(delivery, str(error), error.retry_after_s)
             log.warning("%s; nothing is sent until then", error)
             self._pace.flood(time.monotonic(), error.retry_after_s)
             return self._flooded(delivery, error)
@@ -264,6 +271,17 @@ class Sender:
             raise MessageRefusedError(f"its payload cannot be told ({type(error).__name__})") from error
         except DatabaseUnavailableError as error:
             raise TryLaterError(str(error)) from error
+
+    def _groups_own(self, chat_id: int) -> bool:
+        """Whether a wait is that of one group, whose limit of its own must not silence the alerts of all others.
+
+        When another group is refused at the same time it is the whole bot's.
+        """
+        now, (at, group) = time.monotonic(), self._refused
+        if chat_id >= 0:
+            return False
+        self._refused = (now, chat_id)
+        return chat_id == group or now - at > TOGETHER_S
 
     def _flooded(self, delivery: Claimed, error: FloodError) -> Outcome:
         """All processes wait, and none counts this as the message's own fault."""

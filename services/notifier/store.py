@@ -76,8 +76,11 @@ SELECT d.chat, d.id, d.silent, d.held, d.maybe_told, e.site_id, e.outage_id, e.k
   coalesce(o.started_lo, (SELECT l.occurred_lo FROM power_events l
     WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost' ORDER BY l.seq DESC LIMIT 1)) AS outage_started,
   o.ended_hi AS outage_ended, o.retracted_at IS NOT NULL AS never,
-  (SELECT max(b.ended_hi) FROM outages b WHERE b.site_id = e.site_id AND b.id <> e.outage_id
-    AND NOT b.momentary AND b.retracted_at IS NULL AND b.ended_hi <= e.occurred_lo) AS power_since,
+  (SELECT b.at FROM (
+    SELECT max(b.ended_hi) AS at FROM outages b WHERE b.site_id = e.site_id AND b.id <> e.outage_id
+      AND NOT b.momentary AND b.retracted_at IS NULL AND b.ended_hi <= e.occurred_lo) b
+    WHERE NOT EXISTS (SELECT 1 FROM observation_gaps g WHERE g.ended_at > b.at AND g.started_at < e.occurred_lo
+      AND g.ended_at - g.started_at > interval '1 minute')) AS power_since,
   CASE WHEN e.kind = 'outage_revised' THEN (SELECT CASE WHEN n.kind = 'power_lost' THEN n.occurred_lo END
     FROM power_events n LEFT JOIN outages w ON w.id = n.outage_id
     WHERE n.site_id = e.site_id AND n.outage_id <> e.outage_id AND n.kind IN ('power_lost', 'power_restored')

@@ -4,7 +4,7 @@ Each run looks only at the clock and the tables, and each thing bears a key it c
 matter how many processes do this, nor how often they are killed.
 
 - A reminder that comes late by more than half of its interval is left to the next one.
-- A week is sent up to twelve hours late.
+- A week is sent up to fourteen hours late.
 - What waits for the end of a mute or of quiet hours follows them when they are changed.
 """
 
@@ -30,7 +30,8 @@ from svitlo.db.session import Database
 EVERY_S = 10.0
 WEEK_AT = time(19, 0)
 """On Sunday, by the chat's clock."""
-WEEK_LATE = timedelta(hours=12)
+WEEK_LATE = timedelta(hours=14)
+"""Until after eight on Monday, when a mute for the night ends."""
 
 UNWATCHED = timedelta(minutes=1)
 """So long after the detector was last at work nobody knows whether the power is still off; it writes every 5 s."""

@@ -356,3 +356,16 @@ async def test_a_hundred_who_ask_at_once_are_answered_within_telegrams_rate(worl
             telegram.say(chat, "/help")
         await telegram.wait_until(lambda: len(telegram.calls_to("sendMessage")) >= 100, 30)
         assert {call.status for call in telegram.calls_to("sendMessage")} == {200}
+
+
+@pytest.mark.usefixtures("bot")
+async def test_an_update_that_cannot_be_read_is_passed_over(telegram: FakeTelegram) -> None:
+    """As each new version of the Bot API brings them: here a new origin of a forwarded message."""
+    telegram.say(1, "/help")
+    await telegram.wait_for(1, "/places")
+    telegram.say(2, "hello", forward_origin={"type": "brand_new", "date": 1})
+    telegram.say(3, "/help")
+    await telegram.wait_for(3, "/places")
+    polls = len(telegram.calls_to("getUpdates"))
+    await telegram.wait_until(lambda: len(telegram.calls_to("getUpdates")) > polls)
+    assert telegram.calls_to("getUpdates")[-1].params["offset"] > 1003

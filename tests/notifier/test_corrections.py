@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from services.detector.core.effects import Effect, EventLogged, OutageChanged
 from services.detector.core.outage import Outage as Remembered
 from services.detector.store import save_effects
-from services.notifier import chats, corrections, people
+from services.notifier import chats, corrections, people, pins_store
 from services.notifier.bot.admins_desk import Act
 from services.notifier.bot.poller import Poller
 from services.notifier.correction_times import parse_span
@@ -162,6 +163,28 @@ async def test_after_other_times_the_status_dates_the_power_anew(world: World, h
         assert found is not None
         await corrections.refine(session, found, today("14:05"), today("15:00"), "why", datetime.now(UTC), actor="cli")
         assert [status.since for status in await chats.statuses(session, [house.id])] == [today("15:00")]
+
+
+async def test_a_pinned_state_is_due_anew_after_a_correction(world: World, house: registry.SiteRow) -> None:
+    chat = await world.chat(-5, house)
+    key = await outage(world, house, today("14:05"), today("16:20"))
+    await world.run(
+        "INSERT INTO site_state (site_id, power, state, since, updated_at) VALUES (:site, 'on', 'on', :since, now())",
+        site=house.id,
+        since=today("16:20"),
+    )
+    at_once: dict[str, Any] = {"gap": timedelta(0), "look": timedelta(0)}
+    facts = pins_store.Facts(version="1", zone="Europe/Kyiv")
+    async with world.database.transaction() as session:
+        await pins_store.want(session, chat.id)
+        before = await pins_store.claim(session, facts, chat.id, **at_once)
+        found = await corrections.find(session, key)
+        assert before is not None
+        assert found is not None
+        await corrections.retract(session, found, Cause.NETWORK, "why", datetime.now(UTC), actor="cli")
+        after = await pins_store.claim(session, facts, chat.id, **at_once)
+        assert after is not None
+    assert before.wanted != after.wanted
 
 
 async def test_other_times_are_told_once_and_the_reason_is_required(

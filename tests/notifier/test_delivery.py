@@ -474,3 +474,45 @@ async def test_one_chats_trouble_hurries_nobody(world: World, telegram: FakeTele
         await telegram.wait_for(1, "світла немає")
         await asyncio.sleep(1.0)
     assert not telegram.messages(2)
+
+
+async def test_a_groups_own_flood_wait_holds_that_group_alone(world: World, telegram: FakeTelegram) -> None:
+    house = await world.site("house")
+    for chat in (-77, 1):
+        await world.chat(chat, house)
+    telegram.flood(40, chat_id=-77)
+    async with notifying(world, telegram):
+        await world.event(house)
+        await telegram.wait_until(lambda: telegram.calls_to("sendMessage", -77))
+        await world.event(house, RESTORED)
+        await telegram.wait_for(1, "світло є")
+    assert not telegram.messages(-77)
+    assert len(telegram.calls_to("sendMessage", -77)) == 1
+
+
+async def test_two_groups_refused_together_are_the_whole_bots_wait(world: World, telegram: FakeTelegram) -> None:
+    house = await world.site("house")
+    for chat in (-77, -78, 1):
+        await world.chat(chat, house)
+    for chat in (-77, -78):
+        telegram.flood(40, chat_id=chat)
+    async with notifying(world, telegram):
+        await world.event(house)
+        await telegram.wait_until(lambda: telegram.calls_to("sendMessage", -78))
+        await telegram.wait_until(lambda: telegram.calls_to("sendMessage", -77))
+        await telegram.wait_for(1, "світла немає")
+        await world.event(house, RESTORED)
+        await asyncio.sleep(1.0)
+    assert len(telegram.messages(1)) == 1
+
+
+async def test_a_message_that_arrived_but_cannot_be_read_back_is_not_repeated(
+    world: World, telegram: FakeTelegram
+) -> None:
+    house = await world.site("house")
+    await world.chat(1, house)
+    telegram.garnish(1, forward_origin={"type": "brand_new", "date": 1})
+    async with notifying(world, telegram):
+        await world.event(house)
+        await until(lambda: all_sent(world, 1))
+    assert len(telegram.calls_to("sendMessage", 1)) == 1

@@ -157,6 +157,20 @@ def test_shares_together_keep_within_the_rate(count: int) -> None:
     assert share.limit >= 1
 
 
+def test_several_senders_share_a_groups_rate() -> None:
+    pace = Pace(TELEGRAM)
+    for number in range(9):
+        pace.begin(-1, now=10.0 + number).end(10.0 + number)
+    assert pace.full_chats(20.0) == set()
+    pace.share(2)
+    pace.begin(-1, now=20.0).end(20.0)
+    assert pace.full_chats(20.0) == {-1}
+    pace.begin(1, now=20.0).end(20.0)
+    assert pace.full_chats(20.0) == {-1}
+    pace.share(1)
+    assert pace.full_chats(20.0) == set()
+
+
 def test_a_smaller_share_counts_what_was_sent_before() -> None:
     pace = Pace(TELEGRAM)
     for _ in range(2):

@@ -13,6 +13,7 @@ from svitlo.db import log
 from svitlo.ids import uuid7
 from svitlo.registry import SiteRow
 from tests.notifier.conftest import KYIV, World, notifying
+from tests.notifier.test_corrections import outage as past_outage
 from tests.notifier.test_planning import ALWAYS_QUIET, EAGER, pass_time, rule
 from tests.support.telegram import FakeTelegram
 
@@ -130,3 +131,20 @@ async def test_a_correction_told_while_it_is_off_again_does_not_read_as_if_it_we
 
 def told(telegram: FakeTelegram, count: int) -> bool:
     return len(telegram.messages(1)) == count
+
+
+async def test_time_that_nobody_watched_is_no_time_with_power(world: World, telegram: FakeTelegram) -> None:
+    house = await world.site("house")
+    now = datetime.now(UTC)
+    await past_outage(world, house, now - timedelta(days=4), now - timedelta(days=4) + timedelta(hours=1))
+    await world.plan()
+    await world.run(
+        "INSERT INTO observation_gaps (started_at, ended_at, reason) VALUES (:a, :b, 'start')",
+        a=now - timedelta(days=3),
+        b=now - timedelta(hours=2),
+    )
+    await world.chat(1, house)
+    async with notifying(world, telegram, rates=EAGER):
+        await world.event(house, LOST)
+        seen = await telegram.wait_for(1, "світла немає")
+    assert "До того" not in seen.text

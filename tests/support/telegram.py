@@ -142,11 +142,15 @@ class FakeTelegram(Server):
         topic: int = 0,
         anonymous: bool = False,
         reply_to: int | None = None,
+        **more: Any,
     ) -> None:
-        """Somebody writes in a chat, in reply to a message perhaps. In a private chat that also lifts a block."""
+        """Somebody writes in a chat, in reply to a message perhaps. In a private chat that also lifts a block.
+
+        `more` are other fields of the message.
+        """
         if chat_id > 0:
             self._blocked.pop(chat_id, None)
-        message = self._message(chat_id, text)
+        message = self._message(chat_id, text) | more
         if anonymous:
             message |= {"from": person(ANONYMOUS_ID, None), "sender_chat": self._chat(chat_id)}
         else:
@@ -289,6 +293,10 @@ class FakeTelegram(Server):
                 message = self._message(chat, "") | {"from": person(ANONYMOUS_ID, None), what: other}
                 del message["text"]
                 self._push(message=message)
+
+    def garnish(self, chat_id: int, **more: Any) -> None:
+        """Tell messages of the bot's in this chat with these fields beside the others."""
+        self._room(chat_id).more = more
 
     def flood(
         self, retry_after: int = 1, *, times: int = 1, chat_id: int | None = None, method: str = "sendMessage"

@@ -155,6 +155,7 @@ class Room:
     messages: list[Seen] = field(default_factory=list)
     ledger: list[Entry] = field(default_factory=list)
     known: bool = False
+    more: dict[str, Any] = field(default_factory=dict)
 
     @property
     def chat(self) -> dict[str, Any]:
@@ -198,7 +199,7 @@ class Room:
             told["document"] = named | {"file_name": seen.file_name, "file_size": len(seen.file or b"")}
         if "inline_keyboard" in seen.markup:
             told["reply_markup"] = seen.markup
-        return told
+        return told | self.more
 
     # What the bot asks of it.
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from aiogram import Bot, Dispatcher
-from aiogram.exceptions import AiogramError
+from aiogram.exceptions import AiogramError, ClientDecodeError
 from aiogram.types import BotCommand, Update
+from pydantic import ValidationError
 
 from services.notifier.bot.answers import Answers
 from services.notifier.bot.context import Context
@@ -100,13 +101,34 @@ class Poller:
 
     async def _fetch(self) -> list[Update]:
         wait_s = self._poll_s + self._timeout_s
-        async with asyncio.timeout(wait_s):
-            return await self._bot.get_updates(
-                offset=self._offset,
-                timeout=self._poll_s,
-                allowed_updates=self._dispatcher.resolve_used_update_types(),
-                request_timeout=int(wait_s) + 1,
-            )
+        try:
+            async with asyncio.timeout(wait_s):
+                return await self._bot.get_updates(
+                    offset=self._offset,
+                    timeout=self._poll_s,
+                    allowed_updates=self._dispatcher.resolve_used_update_types(),
+                    request_timeout=int(wait_s) + 1,
+                )
+        except ClientDecodeError as error:
+            return self._readable(error)
+
+    def _readable(self, error: ClientDecodeError) -> list[Update]:
+        """What can be read of an answer that cannot as a whole; one new kind of message must not end all commands.
+
+        Raises the error if there is nothing to read.
+        """
+        raw = error.data.get("result") if isinstance(error.data, dict) else None
+        if not isinstance(raw, list):
+            raise error
+        updates: list[Update] = []
+        for item in raw:
+            try:
+                updates.append(Update.model_validate(item, context={"bot": self._bot}))
+            except ValidationError:
+                number = int(item["update_id"])
+                log.warning("update %d cannot be read, and is passed over", number)
+                updates.append(Update(update_id=number))
+        return updates
 
     async def _handle(self, updates: Sequence[Update]) -> None:
         """Chats side by side, each chat's updates one after another."""
@@ -119,6 +141,8 @@ class Poller:
 
     async def _converse(self, updates: Sequence[Update]) -> None:
         for update in updates:
+            if not update.model_fields_set - {"update_id"}:
+                continue  # it could not be read
             try:
                 await self._dispatcher.feed_update(self._bot, update)
             except (AiogramError, TimeoutError) as error:

@@ -11,6 +11,7 @@ from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
 from aiogram.exceptions import (
     AiogramError,
+    ClientDecodeError,
     TelegramBadRequest,
     TelegramForbiddenError,
     TelegramMigrateToChat,
@@ -117,6 +118,12 @@ class TelegramChannel:
         """Send one message, cut to what Telegram takes; returns its id. Raises `ChannelError`."""
         try:
             message = await self._call(chat, said)
+        except ClientDecodeError as error:
+            # Telegram took it, and shows it as something this aiogram does not know.
+            if isinstance(error.data, dict) and error.data.get("ok"):
+                result = error.data.get("result")
+                return result.get("message_id") if isinstance(result, dict) else None
+            raise translate(error, self._token) from None
         except (AiogramError, TimeoutError) as error:
             raise translate(error, self._token) from None  # what it came from may hold the token
         return message.message_id
