@@ -27,8 +27,8 @@ told AS (
     OR (SELECT true FROM outages u WHERE u.site_id = o.id LIMIT 1)
 )
 """
-"""Tables for a query WITH RECURSIVE: `telling` (chat, id) holds the places the chats of `asked` (chat) are told of
-and that make events.
+"""Tables for a query WITH RECURSIVE: `telling` (chat, id) holds what the chats of `asked` (chat) are told of, as far
+as it makes events.
 
 Of a building without a board its sections, not itself. LIMIT has outages looked up by their index, not read whole.
 """

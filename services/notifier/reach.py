@@ -32,7 +32,7 @@ above AS (
 
 
 def nearest(chat: str, site: str) -> str:
-    """A subquery for `LATERAL`: the rules (those of `site_id`) by which a chat is told of a site; none if it is not.
+    """A subquery for `LATERAL`: the rules (of `site_id`) by which one chat is told of one site; no row if it is not.
 
     For many chats with few news each, of which nobody can foretell how many: it takes the same time for every row.
     """
