@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     secret: SecretStr | None = None
     telegram_token: SecretStr | None = None
     telegram_api_url: str | None = None
-    telegram_per_second: int = Field(28, ge=1, le=1000)
+    telegram_per_second: int = Field(29, ge=1, le=1000)
     instance: str = Field("1", pattern=r"^[a-z0-9-]{1,48}$")
     tls_names: str | None = None
     http_host: str = "127.0.0.1"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
@@ -32,6 +33,7 @@ from services.notifier.history import Site
 from services.notifier.pacing import Pace
 from services.notifier.texts import words
 from services.notifier.views import Reader
+from services.notifier.workers import tell_flood
 from svitlo.clock import utc_now
 from svitlo.db.session import Database
 
@@ -41,9 +43,6 @@ KIND: Final = "week"
 EVERY: Final = timedelta(hours=1)
 AGAIN: Final = timedelta(minutes=5)
 """After a failure, or after a process died over it."""
-
-RESERVE: Final = 4
-"""So many messages the channel must have room for before a picture is drawn: they are the alerts'."""
 
 _ZONES = text("SELECT DISTINCT c.timezone FROM pins p JOIN chats c ON c.id = p.chat WHERE p.kind = 'week'")
 
@@ -172,7 +171,10 @@ class Diagrams:
                 await chats.move_chat(session, hung.chat, moved.chat_id)
             return True
         except FloodError as flood:
-            self._pace.flood(time.monotonic(), flood.retry_after_s)
+            if hung.chat_id > 0:
+                # A group has a limit of its own, which must not silence the alerts of all.
+                self._pace.flood(time.monotonic(), flood.retry_after_s)
+                await tell_flood(self._database, chats.TELEGRAM, flood.retry_after_s)
             error = str(flood)
         except ChannelError as fault:
             error = str(fault)
@@ -199,14 +201,14 @@ class Diagrams:
         picture = await weekly.shown(self._database, site, today, reader)
         if hung.message_id is not None:
             try:
-                await self._turn(hung)
-                await self._gallery.redraw(hung.address, hung.message_id, picture.photo, picture.caption)
+                async with self._turn(hung):
+                    await self._gallery.redraw(hung.address, hung.message_id, picture.photo, picture.caption)
             except MessageLostError:
                 hung.message_id = None
             else:
                 return
-        await self._turn(hung)
-        hung.message_id, hung.day = await self._gallery.hang(hung.address, picture.photo, picture.caption), today
+        async with self._turn(hung):
+            hung.message_id, hung.day = await self._gallery.hang(hung.address, picture.photo, picture.caption), today
         await self._keep(hung, "under way")
         await self._pin(hung, hung.message_id)
 
@@ -215,8 +217,8 @@ class Diagrams:
         try:
             if site is not None and hung.day is not None:
                 picture = await weekly.shown(self._database, site, hung.day, reader)
-                await self._turn(hung)
-                await self._gallery.redraw(hung.address, message_id, picture.photo, picture.caption)
+                async with self._turn(hung):
+                    await self._gallery.redraw(hung.address, message_id, picture.photo, picture.caption)
             await self._gallery.unpin(hung.address, message_id)
         except (MessageLostError, NoRightError):
             return
@@ -228,14 +230,19 @@ class Diagrams:
             # Without the right it is kept up to date all the same.
             log.info("the diagram of chat %d is not pinned: %s", hung.chat, error)
 
-    async def _turn(self, hung: Hung) -> None:
-        """Wait until alerts leave room for a picture, and take it."""
+    @asynccontextmanager
+    async def _turn(self, hung: Hung) -> AsyncIterator[None]:
+        """Wait until alerts leave room for a picture, and take it for the length of the block."""
         # The pace tells no event of its own.
         while (  # noqa: ASYNC110
-            self._pace.room(now := time.monotonic()) <= RESERVE or hung.chat in self._pace.full_chats(now)
+            not self._pace.spare(now := time.monotonic()) or hung.chat_id in self._pace.full_chats(now)
         ):
             await asyncio.sleep(max(0.05, self._pace.flooded(now)))
-        self._pace.take(hung.chat, group=hung.chat_id < 0, now=now)
+        sending = self._pace.begin(hung.chat_id, now=now)
+        try:
+            yield
+        finally:
+            sending.end(time.monotonic())
 
     async def _only_place(self, hung: Hung) -> Site | None:
         """The place a chat follows; None if there is not exactly one."""

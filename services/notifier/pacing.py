@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
+from bisect import insort
 from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 
@@ -31,9 +35,9 @@ class Rates:
     group: Rate
 
 
-TELEGRAM = Rates(overall=Rate(7, 0.25), chat=Rate(3, 3.0), group=Rate(20, 60.0))
+TELEGRAM = Rates(overall=Rate(29, 1.0), chat=Rate(3, 3.0), group=Rate(20, 60.0))
 """Telegram takes about 30 messages a second from a bot, 1 a second in a chat, 20 a minute in a group
-(core.telegram.org/bots/faq). 28 a second in even portions, so that no second ever sees more."""
+(core.telegram.org/bots/faq)."""
 
 APPRISE = Rates(overall=Rate(10, 1.0), chat=Rate(3, 3.0), group=Rate(20, 60.0))
 """Each address has limits of its own, which nobody knows; this is what a mail server or a small host bears."""
@@ -43,36 +47,94 @@ UNLIMITED = Rates(overall=Rate(1000, 1.0), chat=Rate(1000, 1.0), group=Rate(1000
 
 def telegram_rates(per_second: int) -> Rates:
     """Telegram's rates with another number of messages a second for the bot as a whole."""
-    overall = Rate(per_second, 1.0) if per_second % 4 else Rate(per_second // 4, 0.25)
-    return replace(TELEGRAM, overall=overall)
+    return replace(TELEGRAM, overall=Rate(per_second, 1.0))
 
 
 class Window:
-    """The moments of the latest messages, as many as a rate allows in its period."""
+    """The messages that count towards a rate: those under way, and those counted less than a period ago."""
 
     def __init__(self, rate: Rate) -> None:
         self.rate = rate
-        self._taken: deque[float] = deque()
+        self._under_way = 0
+        self._counted: deque[float] = deque()
 
     def room(self, now: float) -> int:
-        """How many messages may go out now."""
-        while self._taken and self._taken[0] <= now - self.rate.period_s:
-            self._taken.popleft()
-        return self.rate.limit - len(self._taken)
+        """How many messages may go out now; below 0 after the rate was lowered."""
+        while self._counted and self._counted[0] <= now - self.rate.period_s:
+            self._counted.popleft()
+        return self.rate.limit - self._under_way - len(self._counted)
 
     def wait(self, now: float) -> float:
-        """Seconds until there is room; 0 if there is."""
+        """Seconds until there is room if nothing more ends; 0 if there is, a period if only an end can make it."""
         if (room := self.room(now)) > 0:
             return 0.0
-        return self._taken[-room] + self.rate.period_s - now
+        last = -room
+        return self._counted[last] + self.rate.period_s - now if last < len(self._counted) else self.rate.period_s
+
+    def begin(self) -> None:
+        """A message goes out."""
+        self._under_way += 1
+
+    def end(self, counted: float) -> None:
+        """It is no longer under way; the other side counted it at that moment at the latest."""
+        self._under_way -= 1
+        insort(self._counted, counted)
 
     def take(self, now: float) -> None:
-        """Note a message."""
-        self._taken.append(now)
+        """A message that takes no time."""
+        self.begin()
+        self.end(now)
 
     def unused(self, now: float) -> bool:
-        """Whether nothing was sent within the period."""
+        """Whether nothing counts."""
         return self.room(now) == self.rate.limit
+
+
+class Sending:
+    """A message under way; `end` must be called once it was answered or given up."""
+
+    def __init__(self, now: float, line: Line, windows: Sequence[Window]) -> None:
+        self._began = now
+        self._line = line
+        self._windows = windows
+        for window in windows:
+            window.begin()
+
+    def end(self, now: float) -> None:
+        """It was answered, or given up; a second call changes nothing."""
+        windows, self._windows = self._windows, ()
+        if windows:
+            late_s = self._line.delay(now, now - self._began)
+            for window in windows:
+                window.end(self._began + late_s)
+
+
+class Line:
+    """By how much a message may have been later than others at the other side.
+
+    That counts it somewhere between its start and its answer. Half of the fastest answer of late is what every message
+    takes at least; what one took beyond that may have been on its way there. Counted that much after its start, no
+    period of theirs holds more than the rate allows, however uneven the line; only one that suddenly grows faster can
+    push two of them together.
+    """
+
+    def __init__(self, span_s: float = 10.0) -> None:
+        self._span_s = span_s
+        self._latest: deque[tuple[float, float]] = deque()
+
+    def delay(self, now: float, took_s: float) -> float:
+        """Note how long a message took from start to answer; returns by how much it may have been late, in seconds.
+
+        All of it, if there was no other lately.
+        """
+        while self._latest and self._latest[0][0] < now - self._span_s:
+            self._latest.popleft()
+        fastest_s = self._latest[0][1] if self._latest else 0.0
+        # Slower ones before it will never be the fastest again.
+        while self._latest and self._latest[-1][1] >= took_s:
+            self._latest.pop()
+        self._latest.append((now, took_s))
+        return took_s - min(fastest_s, took_s) / 2
 
 
 class Pace:
@@ -81,15 +143,22 @@ class Pace:
     def __init__(self, rates: Rates) -> None:
         self._rates = rates
         self._overall = Window(rates.overall)
+        # In even portions, so that there is always a little room for what comes next.
+        self._portion = Window(_portion(rates.overall))
+        self._line = Line()
         self._count = 1
+        self._share_until = math.inf
+        self._first = 0
         self._chats: dict[int, Window] = {}
         self._flood_until = 0.0
 
-    def share(self, count: int) -> None:
-        """From now on this is one of `count` senders."""
+    def share(self, count: int, until: float = math.inf) -> None:
+        """From now on this is one of `count` senders; after `until` it may be one of more, and must not send."""
+        self._share_until = until
         if count != self._count:
             self._count = count
             self._overall.rate = self._rates.overall.shared(count)
+            self._portion.rate = _portion(self._overall.rate)
 
     def flood(self, now: float, wait_s: float) -> None:
         """Send nothing at all for `wait_s`."""
@@ -99,13 +168,25 @@ class Pace:
         """Seconds of flood wait that are left."""
         return max(0.0, self._flood_until - now)
 
-    def room(self, now: float) -> int:
-        """How many messages the channel as a whole may send now."""
-        return 0 if self.flooded(now) else max(0, self._overall.room(now))
+    def room(self, now: float, *, first: bool = False) -> int:
+        """How many messages the channel as a whole may send now, but for those who go first."""
+        if self.flooded(now) or now > self._share_until:
+            return 0
+        room = min(self._overall.room(now), self._portion.room(now))
+        return max(0, room if first else room - self._first)
+
+    @contextmanager
+    def going_first(self) -> Iterator[None]:
+        """Within the block somebody waits for room who comes before the others: `room(now, first=True)`."""
+        self._first += 1
+        try:
+            yield
+        finally:
+            self._first -= 1
 
     def spare(self, now: float) -> bool:
-        """Whether more than half of that is free: only then goes out what can wait for the alerts."""
-        return 2 * self.room(now) > self._overall.rate.limit
+        """Whether more than half of the rate is free: only then goes out what can wait for the alerts."""
+        return self.room(now) > 0 and 2 * self._overall.room(now) > self._overall.rate.limit
 
     def full_chats(self, now: float) -> set[int]:
         """The chats that must wait."""
@@ -113,16 +194,22 @@ class Pace:
             del self._chats[chat]
         return {chat for chat, window in self._chats.items() if window.wait(now) > 0}
 
-    def take(self, chat: int, *, group: bool, now: float) -> None:
-        """Note a message to a chat."""
-        self._overall.take(now)
-        rate = self._rates.group if group else self._rates.chat
-        self._chats.setdefault(chat, Window(rate)).take(now)
+    def begin(self, chat: int, *, now: float) -> Sending:
+        """A message to a chat goes out; a number below 0 is a group's or a channel's."""
+        self._portion.take(now)
+        rate = self._rates.group if chat < 0 else self._rates.chat
+        return Sending(now, self._line, (self._overall, self._chats.setdefault(chat, Window(rate))))
 
     def next_change(self, now: float) -> float | None:
         """Seconds until something that must wait now may go out; None if nothing waits."""
-        waits = [self.flooded(now), self._overall.wait(now), *(window.wait(now) for window in self._chats.values())]
+        windows = (self._overall, self._portion, *self._chats.values())
+        waits = [self.flooded(now), *(window.wait(now) for window in windows)]
         return min((wait for wait in waits if wait > 0), default=None)
+
+
+def _portion(rate: Rate) -> Rate:
+    """A fifth of what a rate allows, in a tenth of its time."""
+    return Rate(-(-rate.limit // 5), rate.period_s / 10)
 
 
 @dataclass(frozen=True)

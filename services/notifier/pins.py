@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -36,6 +36,7 @@ from services.notifier.pins_store import NEW, NO_RIGHT, Claimed, Facts
 from services.notifier.texts import words
 from services.notifier.views import Reader
 from services.notifier.views.groups import PIN_VERSION, no_pin_text, pin_text
+from services.notifier.workers import flood
 from svitlo.clock import utc_now
 from svitlo.db.session import Database
 
@@ -159,11 +160,17 @@ class Pins:
                 return
             await asyncio.sleep(self._habits.wait_s)
 
-    def _take(self, mine: Claimed) -> None:
+    @contextlib.contextmanager
+    def _sending(self, mine: Claimed) -> Iterator[None]:
+        """Round each call that Telegram counts."""
         now = time.monotonic()
         self._overall.take(now)
-        self._pace.take(mine.chat_id, group=mine.chat_id < 0, now=now)
         self._chats.setdefault(mine.chat_id, Window(CHAT)).take(now)
+        sending = self._pace.begin(mine.chat_id, now=now)
+        try:
+            yield
+        finally:
+            sending.end(time.monotonic())
 
     async def _update(self, chat: int) -> None:
         await self._turn()
@@ -189,18 +196,18 @@ class Pins:
         address = Address(chat_id=mine.chat_id, topic_id=mine.topic_id)
         if mine.message_id is None:
             said = await self._text(session, mine)
-            self._take(mine)
-            posted = await self._board.post(address, said)
+            with self._sending(mine):
+                posted = await self._board.post(address, said)
             await store.write(session, mine.chat, message_id=posted, digest=NEW + mine.wanted)
             return
         new = mine.shown is None or mine.shown.startswith(NEW)
         if mine.shown != NEW + mine.wanted:
             said = await self._text(session, mine)
-            self._take(mine)
-            await self._board.edit(address, mine.message_id, said)
+            with self._sending(mine):
+                await self._board.edit(address, mine.message_id, said)
         if new:
-            self._take(mine)
-            await self._board.pin(address, mine.message_id)
+            with self._sending(mine):
+                await self._board.pin(address, mine.message_id)
         await store.write(session, mine.chat, message_id=mine.message_id, digest=mine.wanted)
 
     async def _text(self, session: AsyncSession, mine: Claimed) -> str:
@@ -242,6 +249,7 @@ class Pins:
                 if mine.chat_id > 0:
                     # A group has a limit of its own, which must not silence the alerts of all.
                     self._pace.flood(time.monotonic(), error.retry_after_s)
+                    await flood(session, chats.TELEGRAM, error.retry_after_s)
             case _:
                 self._held[mine.chat] = time.monotonic() + self._habits.retry_s
 

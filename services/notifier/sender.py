@@ -29,7 +29,7 @@ from services.notifier.channels.base import (
 from services.notifier.faults import trace
 from services.notifier.kinds import KINDS, alert_said
 from services.notifier.owing import zone_of
-from services.notifier.pacing import Pace, Retries
+from services.notifier.pacing import Pace, Retries, Sending
 from services.notifier.store import EVENT, GATHER_S, Claimed
 from services.notifier.texts import words
 from services.notifier.views import Reader
@@ -174,20 +174,22 @@ class Sender:
 
     def _start(self, delivery: Claimed) -> None:
         chat_id = delivery.address.chat_id  # the topics of a group share its rate
-        self._pace.take(chat_id, group=chat_id < 0, now=time.monotonic())
-        task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.id}")
+        sending = self._pace.begin(chat_id, now=time.monotonic())
+        task = asyncio.create_task(self._deliver(delivery, sending), name=f"delivery {delivery.id}")
         self._busy[delivery.chat] = task
-        task.add_done_callback(partial(self._ended, delivery))
+        task.add_done_callback(partial(self._ended, delivery, sending))
 
-    def _ended(self, delivery: Claimed, task: asyncio.Task[None]) -> None:
+    def _ended(self, delivery: Claimed, sending: Sending, task: asyncio.Task[None]) -> None:
+        sending.end(time.monotonic())
         del self._busy[delivery.chat]
         self.wake()
         if not task.cancelled() and (error := task.exception()) is not None:
             # The claim runs out by itself, and the delivery is tried again.
             log.error("delivery %d went wrong: %s", delivery.id, trace(error))
 
-    async def _deliver(self, delivery: Claimed) -> None:
+    async def _deliver(self, delivery: Claimed, sending: Sending) -> None:
         outcome = await self._attempt(delivery)
+        sending.end(time.monotonic())
         backoff = Backoff()
         while True:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.notifier.pacing import Pace
 from svitlo.db.listen import Listener
 from svitlo.db.session import Database
+from svitlo.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,9 @@ POLL_LOCK = 0x5117_0007
 BEAT_S = 2.0
 GONE_AFTER_S = 8.0
 """A process that was not seen for so long has left its share to the others."""
+
+SHARE_S = GONE_AFTER_S - 2.0
+"""For so long after a beat a process may use its share: what it sends last is told before the others take it over."""
 
 _BEAT = text("""
 INSERT INTO notifier_workers (instance, seen_at) VALUES (:instance, now())
@@ -55,6 +60,13 @@ async def flood(session: AsyncSession, platform: str, wait_s: float) -> None:
     await session.execute(_FLOOD, {"platform": platform, "wait_s": wait_s})
 
 
+async def tell_flood(database: Database, platform: str, wait_s: float) -> None:
+    """As `flood`, in a transaction of its own; while the database is away only this process waits."""
+    with contextlib.suppress(DatabaseUnavailableError):
+        async with database.transaction() as session:
+            await flood(session, platform, wait_s)
+
+
 async def flood_left(session: AsyncSession, platform: str) -> float:
     """Seconds for which nobody may send."""
     return float((await session.execute(_FLOOD_LEFT, {"platform": platform})).scalar_one_or_none() or 0.0)
@@ -84,13 +96,14 @@ class Share:
         """Beat until cancelled. Raises `DatabaseUnavailableError`; running again goes on."""
         first = True
         while True:
+            began = time.monotonic()
             async with self._database.transaction() as session:
                 count = await beat(session, self._instance)
             if first and count > 1:
                 # The others know of us by their next beat; until then they use the whole rate.
                 self._pace.flood(time.monotonic(), 1.5 * self._beat_s)
             first = False
-            self._pace.share(count)
+            self._pace.share(count, began + SHARE_S)
             await asyncio.sleep(self._beat_s)
 
 

@@ -66,7 +66,7 @@ async def _asked() -> str:
     settings = load_settings()
     if settings.telegram_token is None:
         raise UserError("the bot's name is not known; give --bot NAME, or set SVITLO_TELEGRAM_TOKEN")
-    # Imported here because aiogram takes seconds.
+    # Imported here because aiogram takes a second or more.
     from aiogram.exceptions import AiogramError
 
     from services.notifier.channels.telegram import make_bot, translate

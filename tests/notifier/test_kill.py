@@ -54,7 +54,7 @@ class Size:
 
 
 SMALL = Size(places=20, chats=200, events=60, kills=2, life_s=1.5, per_second=200)
-FULL = Size(places=100, chats=2000, events=500, kills=10, life_s=5.0, per_second=240)
+FULL = Size(places=100, chats=2000, events=506, kills=10, life_s=5.0, per_second=240)
 START_S = 180.0
 """As long as a notifier may take to start on a busy machine."""
 

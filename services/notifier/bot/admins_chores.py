@@ -48,7 +48,7 @@ class Chores:
     ) -> None:
         self._context = context
         self._bot = bot
-        self._bot.session.middleware(Answers(pace))
+        self._bot.session.middleware(Answers(pace, context.database))
         self._poll_s = poll_s
         self._again = again
         self._works: dict[str, Work] = {DELETE: self._delete, BEAT: self._beat, BROADCAST: self._broadcast}

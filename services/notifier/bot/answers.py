@@ -9,9 +9,21 @@ from typing import Any
 from aiogram import Bot
 from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
 from aiogram.exceptions import TelegramBadRequest, TelegramRetryAfter
-from aiogram.methods import SendMessage, TelegramMethod
+from aiogram.methods import (
+    EditMessageCaption,
+    EditMessageMedia,
+    EditMessageReplyMarkup,
+    EditMessageText,
+    SendDocument,
+    SendMessage,
+    SendPhoto,
+    TelegramMethod,
+)
 
+from services.notifier.chats import TELEGRAM
 from services.notifier.pacing import Pace
+from services.notifier.workers import tell_flood
+from svitlo.db.session import Database
 
 _HARMLESS = (
     "message is not modified",
@@ -23,31 +35,78 @@ _HARMLESS = (
 """Words of a 400 after which there is nothing left to do: the message is as it should be, or nobody waits for it."""
 
 
-class Answers(BaseRequestMiddleware):
-    """Shares the flood wait with the alerts, tries once again after a short one, and lets pass what does not matter."""
+PACED = (
+    SendMessage,
+    SendPhoto,
+    SendDocument,
+    EditMessageText,
+    EditMessageCaption,
+    EditMessageMedia,
+    EditMessageReplyMarkup,
+)
+"""What Telegram counts."""
 
-    def __init__(self, pace: Pace, longest_wait_s: float = 10.0) -> None:
+
+class Answers(BaseRequestMiddleware):
+    """Keeps the bot's answers within the rate, before the alerts, who wait longer; tries once again after a short wait.
+
+    A wait of the whole bot is told to the other processes by the database.
+    """
+
+    def __init__(self, pace: Pace, database: Database | None = None, *, longest_wait_s: float = 10.0) -> None:
         self._pace = pace
+        self._database = database
         self._longest_wait_s = longest_wait_s
 
     async def __call__(
         self, make_request: NextRequestMiddlewareType[Any], bot: Bot, method: TelegramMethod[Any]
     ) -> Any:
         """Make the call."""
-        if isinstance(method, SendMessage) and (wait_s := self._pace.flooded(time.monotonic())):
-            await asyncio.sleep(min(wait_s, self._longest_wait_s))
         try:
-            return await make_request(bot, method)
+            return await self._call(make_request, bot, method)
         except TelegramBadRequest as error:
             if any(words in error.message.lower() for words in _HARMLESS):
                 return True
             raise
         except TelegramRetryAfter as error:
-            chat_id = getattr(method, "chat_id", None)
-            if not (isinstance(chat_id, int) and chat_id < 0):
-                # A group has a limit of its own: one that is asked too much must not silence the alerts of all.
+            if not self._asked_too_much(method):
                 self._pace.flood(time.monotonic(), error.retry_after)
+                if self._database is not None:
+                    await tell_flood(self._database, TELEGRAM, error.retry_after)
             if error.retry_after > self._longest_wait_s:
                 raise
             await asyncio.sleep(error.retry_after)
+            return await self._call(make_request, bot, method)
+
+    async def _call(self, make_request: NextRequestMiddlewareType[Any], bot: Bot, method: TelegramMethod[Any]) -> Any:
+        if not isinstance(method, PACED):
             return await make_request(bot, method)
+        await self._turn()
+        sending = self._pace.begin(_chat(method), now=time.monotonic())
+        try:
+            return await make_request(bot, method)
+        finally:
+            sending.end(time.monotonic())
+
+    async def _turn(self) -> None:
+        """Wait for room, though not for ever: somebody pressed a button."""
+        deadline = time.monotonic() + self._longest_wait_s
+        with self._pace.going_first():
+            # The pace tells no event of its own.
+            while (  # noqa: ASYNC110
+                (now := time.monotonic()) < deadline and self._pace.room(now, first=True) <= 0
+            ):
+                await asyncio.sleep(min(deadline - now, self._pace.next_change(now) or 0.05))
+
+    def _asked_too_much(self, method: TelegramMethod[Any]) -> bool:
+        """Whether the wait is a chat's own: a group has a limit of its own, and so has one who presses too fast.
+
+        It must not silence the alerts of all.
+        """
+        chat_id = _chat(method)
+        return chat_id < 0 or chat_id in self._pace.full_chats(time.monotonic())
+
+
+def _chat(method: TelegramMethod[Any]) -> int:
+    chat_id = getattr(method, "chat_id", None)
+    return chat_id if isinstance(chat_id, int) else 0

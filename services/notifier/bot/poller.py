@@ -48,7 +48,7 @@ class Poller:
         self._timeout_s = timeout_s
         self._closed_s = closed_s
         self._bot: Bot = make_bot(token, api_url, timeout_s)
-        self._bot.session.middleware(Answers(pace))
+        self._bot.session.middleware(Answers(pace, context.database))
         self._dispatcher = Dispatcher(disable_fsm=True)
         throttle = Throttle()
         self._dispatcher.message.outer_middleware(throttle)
