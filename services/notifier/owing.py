@@ -23,31 +23,57 @@ PLAN_LOCK = 0x5117_0008
 MANY = 5
 """Readers are many when they are so many times the first."""
 
+_NEVER = ", ".join(f"'{cause.value}'" for cause in RETRACTED)
+
+NEWS = """
+  SELECT e.seq, e.kind, e.cause, e.site_id, e.outage_id, e.occurred_hi,
+    coalesce(o.started_lo, (SELECT min(l.occurred_lo) FROM power_events l
+      WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost'), e.occurred_lo) AS started
+  FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id"""
+"""What the rules look at in events, to be put into others."""
+
+_TOLD_OF_OUTAGE = f"""
+  SELECT count(*) > 0
+  FROM power_events p JOIN deliveries d ON d.event_seq = p.seq AND d.chat = r.chat
+  WHERE p.outage_id = n.outage_id AND p.seq <> n.seq AND p.kind <> '{EventKind.OUTAGE_REVISED.value}'
+    AND d.state IN ('pending', 'sent', 'merged')"""  # noqa: S608 - a constant of ours
+
+TOLD = f"""CASE
+  WHEN n.kind = '{EventKind.OUTAGE_REVISED.value}'
+    OR (n.kind = '{EventKind.POWER_RESTORED.value}' AND r.min_minutes > 0) THEN ({_TOLD_OF_OUTAGE})
+  ELSE false END"""
+"""Whether the chat `r.chat` was told before of what the news `n` are about, or will be, to be put into others. It is
+looked at only where the rules ask for it."""
+
+_WAITS = "s.chat IN (SELECT k.chat FROM deliveries k WHERE k.state = 'pending' AND k.not_before > now())"
+
 # What waited whether an outage would last, or for the end of quiet hours, and never was: nothing is said of it. The
 # same for a loss that had to last some minutes and did not. Done first: whatever is pending afterwards will be told.
-_WITHDRAW = text("""
-UPDATE deliveries d SET state = 'dropped', error = CASE n.kind WHEN :revised THEN 'withdrawn before it was told'
+# Deliveries are looked up one by one (hence the offset): where thousands wait at once the planner of the database does
+# not know of it yet.
+_WITHDRAW = text(f"""
+WITH RECURSIVE news AS ({NEWS} WHERE e.seq = ANY(CAST(:news AS bigint[]))
+  AND (e.kind = :restored OR (e.kind = :revised AND e.cause IN ({_NEVER})))
+), {followers("news", "seq", of=_WAITS)}
+UPDATE deliveries d SET state = 'dropped', error = CASE w.kind WHEN :revised THEN 'withdrawn before it was told'
   ELSE 'over before it was told' END
-FROM power_events n JOIN power_events l ON l.outage_id = n.outage_id AND l.seq <> n.seq
-LEFT JOIN outages o ON o.id = n.outage_id
-WHERE n.seq = ANY(CAST(:news AS bigint[])) AND d.event_seq = l.seq
-  AND d.state = 'pending' AND d.claimed_until IS NULL AND d.not_before > now()
-  AND ((n.kind = :revised AND n.cause = ANY(CAST(:never AS text[])))
-    OR (n.kind = :restored AND l.kind = :lost AND ((d.held = 'long' AND n.occurred_hi < d.not_before)
-      OR EXISTS (SELECT 1 FROM subscriptions s
-        WHERE s.chat = d.chat AND s.site_id = n.site_id AND s.min_minutes > 0
-          AND n.occurred_hi - coalesce(o.started_lo, l.occurred_lo) < make_interval(mins => s.min_minutes)))))
-""")
+FROM (
+  SELECT q.id, n.kind FROM followers f JOIN news n ON n.seq = f.seq CROSS JOIN LATERAL (
+    SELECT d.id FROM power_events l JOIN deliveries d ON d.event_seq = l.seq AND d.chat = f.chat
+    WHERE l.outage_id = n.outage_id AND l.seq <> n.seq AND d.state = 'pending' AND d.not_before > now()
+      AND (n.kind = :revised
+        OR (n.kind = :restored AND ((d.held = 'long' AND n.occurred_hi < d.not_before)
+          OR (l.kind = :lost AND f.min_minutes > 0
+            AND n.occurred_hi - n.started < make_interval(mins => f.min_minutes)))))
+    OFFSET 0) q
+) w
+WHERE d.id = w.id AND d.state = 'pending' AND d.claimed_until IS NULL
+""")  # noqa: S608 - the only things put in are names of this package's
 
 # Chats with the same rules are one row. A correction goes to those only who were or will be told something of its
 # outage: all news of one outage has the same readers.
 _READERS = text(f"""
-WITH RECURSIVE news AS (
-  SELECT e.seq, e.kind, e.cause, e.site_id, e.outage_id, e.occurred_lo, e.occurred_hi,
-    coalesce(o.started_lo, (SELECT min(l.occurred_lo) FROM power_events l
-      WHERE l.outage_id = e.outage_id AND l.kind = :lost), e.occurred_lo) AS started
-  FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id
-  WHERE e.seq = ANY(CAST(:news AS bigint[]))
+WITH RECURSIVE news AS ({NEWS} WHERE e.seq = ANY(CAST(:news AS bigint[]))
 ), {followers("news", "seq")}, readers AS (
   SELECT seq, chat, timezone, kinds, min_minutes, quiet_from, quiet_to, quiet_mode, muted_until FROM followers
   UNION ALL
@@ -58,11 +84,7 @@ WITH RECURSIVE news AS (
 SELECT g.*, n.kind, n.cause, n.started, n.occurred_hi, now() AS now
 FROM (
   SELECT r.seq, r.timezone, r.kinds, r.min_minutes, r.quiet_from, r.quiet_to, r.quiet_mode, r.muted_until,
-    CASE WHEN n.kind = :revised OR (n.kind = :restored AND r.min_minutes > 0)
-      THEN EXISTS (SELECT 1 FROM power_events p JOIN deliveries d ON d.event_seq = p.seq AND d.chat = r.chat
-          WHERE p.outage_id = n.outage_id AND p.kind <> :revised AND d.state IN ('pending', 'sent', 'merged'))
-      ELSE false END AS told,
-    array_agg(r.chat) AS chats
+    {TOLD} AS told, array_agg(r.chat) AS chats
   FROM readers r JOIN news n ON n.seq = r.seq GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 ) g JOIN news n ON n.seq = g.seq
 """)  # noqa: S608 - the only things put in are names of this package's
@@ -112,10 +134,10 @@ async def plan(session: AsyncSession, news: Sequence[int], zone: ZoneInfo, *, fi
         "restored": EventKind.POWER_RESTORED.value,
         "revised": EventKind.OUTAGE_REVISED.value,
     }
-    await session.execute(_WITHDRAW, {**values, "never": [cause.value for cause in RETRACTED]})
+    await session.execute(_WITHDRAW, values)
     owed: dict[str, list[Any]] = {name: [] for name in ("seqs", "chats", "silents", "not_befores", "helds")}
-    for row in (await session.execute(_READERS, {**values, "console": CONSOLE})).mappings():
-        tell = decide(_rule(row), _facts(row), zone_of(row["timezone"], zone), row["now"])
+    for row in (await session.execute(_READERS, {"news": values["news"], "console": CONSOLE})).mappings():
+        tell = decide(rule_of(row), facts_of(row), zone_of(row["timezone"], zone), row["now"])
         if tell is None:
             continue
         count = len(row["chats"])
@@ -141,7 +163,8 @@ def zone_of(name: str | None, default: ZoneInfo) -> ZoneInfo:
         return default
 
 
-def _rule(row: Any) -> Rule:
+def rule_of(row: Any) -> Rule:
+    """What a follower asks for."""
     quiet = None
     if row["quiet_from"] is not None and row["quiet_to"] is not None:
         quiet = Quiet(row["quiet_from"], row["quiet_to"], row["quiet_mode"] == "hold")
@@ -149,7 +172,8 @@ def _rule(row: Any) -> Rule:
     return Rule(kinds=frozenset(row["kinds"]), min_minutes=row["min_minutes"], quiet=quiet, muted_until=muted)
 
 
-def _facts(row: Any) -> Facts:
+def facts_of(row: Any) -> Facts:
+    """What there is to know of `NEWS` with `TOLD`."""
     kind, cause = EventKind(row["kind"]), Cause(row["cause"])
     return Facts(
         kind=kind,
