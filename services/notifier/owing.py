@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.chats import CONSOLE
 from services.notifier.reach import followers
-from services.notifier.rules import Facts, Quiet, Rule, decide
+from services.notifier.rules import UNSTABLE, Facts, Quiet, Rule, decide
 from services.notifier.views import RETRACTED
-from svitlo.contracts import Cause, EventKind
+from svitlo.contracts import Cause, EventKind, PowerState
 from svitlo.db.log import LoggedEvent
 
 PLAN_LOCK = 0x5117_0008
@@ -26,7 +26,7 @@ MANY = 5
 _NEVER = ", ".join(f"'{cause.value}'" for cause in RETRACTED)
 
 NEWS = """
-  SELECT e.seq, e.kind, e.cause, e.site_id, e.outage_id, e.occurred_hi,
+  SELECT e.seq, e.kind, e.cause, e.site_id, e.outage_id, e.occurred_hi, e.details->'flapping'->>'power' AS power,
     coalesce(o.started_lo, (SELECT min(l.occurred_lo) FROM power_events l
       WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost'), e.occurred_lo) AS started
   FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id"""
@@ -38,9 +38,20 @@ _TOLD_OF_OUTAGE = f"""
   WHERE p.outage_id = n.outage_id AND p.seq <> n.seq AND p.kind <> '{EventKind.OUTAGE_REVISED.value}'
     AND d.state IN ('pending', 'sent', 'merged')"""  # noqa: S608 - a constant of ours
 
+# The newest that said how the power is there; flicker says that it may be off.
+_TOLD_OFF = f"""
+  SELECT p.kind IN ('{EventKind.POWER_LOST.value}', '{EventKind.UNSTABLE.value}')
+    OR coalesce(p.details->'flapping'->>'power' <> 'on', false) AS told
+  FROM power_events p JOIN deliveries d ON d.event_seq = p.seq AND d.chat = r.chat
+  WHERE p.site_id = n.site_id AND p.seq < n.seq AND d.state IN ('pending', 'sent', 'merged')
+    AND (d.state = 'pending' AND d.held = 'long' AND d.not_before > now()) IS NOT TRUE
+    AND (p.kind <> '{EventKind.OUTAGE_REVISED.value}' OR p.cause IN ({_NEVER}))
+  ORDER BY p.seq DESC LIMIT 1"""  # noqa: S608 - constants of ours
+
 TOLD = f"""CASE
   WHEN n.kind = '{EventKind.OUTAGE_REVISED.value}'
     OR (n.kind = '{EventKind.POWER_RESTORED.value}' AND r.min_minutes > 0) THEN ({_TOLD_OF_OUTAGE})
+  WHEN n.kind = '{EventKind.STABLE.value}' AND NOT '{UNSTABLE}' = ANY(r.kinds) THEN coalesce(({_TOLD_OFF}), false)
   ELSE false END"""
 """Whether the chat `r.chat` was told before of what the news `n` are about, or will be, to be put into others. It is
 looked at only where the rules ask for it."""
@@ -49,8 +60,8 @@ _WAITS = "s.chat IN (SELECT k.chat FROM deliveries k WHERE k.state = 'pending' A
 
 # What waited whether an outage would last, or for the end of quiet hours, and never was: nothing is said of it. The
 # same for a loss that had to last some minutes and did not. Done first: whatever is pending afterwards will be told.
-# Deliveries are looked up one by one (hence the offset): where thousands wait at once the planner of the database does
-# not know of it yet.
+# What sums up flicker stays: it may be all that tells how the power is. Deliveries are looked up one by one (hence the
+# offset): where thousands wait at once the planner of the database does not know of it yet.
 _WITHDRAW = text(f"""
 WITH RECURSIVE news AS ({NEWS} WHERE e.seq = ANY(CAST(:news AS bigint[]))
   AND (e.kind = :restored OR (e.kind = :revised AND e.cause IN ({_NEVER})))
@@ -61,7 +72,7 @@ FROM (
   SELECT q.id, n.kind FROM followers f JOIN news n ON n.seq = f.seq CROSS JOIN LATERAL (
     SELECT d.id FROM power_events l JOIN deliveries d ON d.event_seq = l.seq AND d.chat = f.chat
     WHERE l.outage_id = n.outage_id AND l.seq <> n.seq AND d.state = 'pending' AND d.not_before > now()
-      AND (n.kind = :revised
+      AND ((n.kind = :revised AND l.kind <> :stable)
         OR (n.kind = :restored AND ((d.held = 'long' AND n.occurred_hi < d.not_before)
           OR (l.kind = :lost AND f.min_minutes > 0
             AND n.occurred_hi - n.started < make_interval(mins => f.min_minutes)))))
@@ -81,7 +92,7 @@ WITH RECURSIVE news AS ({NEWS} WHERE e.seq = ANY(CAST(:news AS bigint[]))
     'silent', NULL
   FROM news n JOIN chats c ON c.platform = :console AND c.active
 )
-SELECT g.*, n.kind, n.cause, n.started, n.occurred_hi, now() AS now
+SELECT g.*, n.kind, n.cause, n.power, n.started, n.occurred_hi, now() AS now
 FROM (
   SELECT r.seq, r.timezone, r.kinds, r.min_minutes, r.quiet_from, r.quiet_to, r.quiet_mode, r.muted_until,
     {TOLD} AS told, array_agg(r.chat) AS chats
@@ -133,6 +144,7 @@ async def plan(session: AsyncSession, news: Sequence[int], zone: ZoneInfo, *, fi
         "lost": EventKind.POWER_LOST.value,
         "restored": EventKind.POWER_RESTORED.value,
         "revised": EventKind.OUTAGE_REVISED.value,
+        "stable": EventKind.STABLE.value,
     }
     await session.execute(_WITHDRAW, values)
     owed: dict[str, list[Any]] = {name: [] for name in ("seqs", "chats", "silents", "not_befores", "helds")}
@@ -178,7 +190,8 @@ def facts_of(row: Any) -> Facts:
     return Facts(
         kind=kind,
         started=row["started"],
-        ended=row["occurred_hi"] if kind is EventKind.POWER_RESTORED else None,
+        ended=row["occurred_hi"] if kind in (EventKind.POWER_RESTORED, EventKind.STABLE) else None,
         retracted=kind is EventKind.OUTAGE_REVISED and cause in RETRACTED,
         told=row["told"],
+        power=PowerState(row["power"] or PowerState.UNKNOWN),
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notifier.rules import ALL_KINDS, Facts, Held, Quiet, Rule, Tell, decide
-from svitlo.contracts import EventKind
+from svitlo.contracts import EventKind, PowerState
 
 KYIV = ZoneInfo("Europe/Kyiv")
 NOON = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)  # 12:00 in Kyiv
@@ -45,6 +45,30 @@ def test_a_correction_goes_to_those_who_were_told_and_a_retraction_to_all_who_wa
     assert decide(ends, refined, KYIV, NOON) is None
     assert decide(ends, retracted, KYIV, NOON) == Tell()
     assert decide(Rule(), facts(REVISED, NOON, retracted=True), KYIV, NOON) is None
+
+
+OFF, ON = PowerState.OFF, PowerState.ON
+
+
+@pytest.mark.parametrize(
+    ("kinds", "power", "told", "said"),
+    [
+        ({"lost"}, OFF, False, True),
+        ({"lost"}, OFF, True, True),
+        ({"lost"}, ON, True, False),
+        ({"restored"}, ON, False, True),
+        ({"restored"}, OFF, False, False),
+        ({"lost", "restored"}, ON, True, True),
+        ({"lost", "restored"}, ON, False, False),
+        ({"lost", "restored"}, PowerState.UNKNOWN, True, False),
+        ({"unstable"}, PowerState.UNKNOWN, False, True),
+    ],
+)
+def test_without_flicker_its_end_is_the_loss_or_the_return_it_left(
+    kinds: set[str], power: PowerState, told: bool, said: bool
+) -> None:
+    known = facts(EventKind.STABLE, NOON, ended=NOON, power=power, told=told)
+    assert (decide(Rule(kinds=frozenset(kinds)), known, KYIV, NOON) is not None) is said
 
 
 def test_only_if_longer_keeps_a_loss_back_for_so_long() -> None:
