@@ -33,15 +33,15 @@ NEWS = """
 """What the rules look at in events, to be put into others."""
 
 _TOLD_OF_OUTAGE = f"""
-  SELECT count(*) > 0
+  SELECT coalesce(max(CASE WHEN d.state = 'pending' AND d.not_before > now() THEN 1 ELSE 2 END), 0)
   FROM power_events p JOIN deliveries d ON d.event_seq = p.seq AND d.chat = r.chat
   WHERE p.outage_id = n.outage_id AND p.seq <> n.seq AND p.kind <> '{EventKind.OUTAGE_REVISED.value}'
     AND d.state IN ('pending', 'sent', 'merged')"""  # noqa: S608 - a constant of ours
 
 # The newest that said how the power is there; flicker says that it may be off.
 _TOLD_OFF = f"""
-  SELECT p.kind IN ('{EventKind.POWER_LOST.value}', '{EventKind.UNSTABLE.value}')
-    OR coalesce(p.details->'flapping'->>'power' <> 'on', false) AS told
+  SELECT CASE WHEN p.kind IN ('{EventKind.POWER_LOST.value}', '{EventKind.UNSTABLE.value}')
+      OR p.details->'flapping'->>'power' <> 'on' THEN 2 ELSE 0 END
   FROM power_events p JOIN deliveries d ON d.event_seq = p.seq AND d.chat = r.chat
   WHERE p.site_id = n.site_id AND p.seq < n.seq AND d.state IN ('pending', 'sent', 'merged')
     AND (d.state = 'pending' AND d.held = 'long' AND d.not_before > now()) IS NOT TRUE
@@ -51,17 +51,17 @@ _TOLD_OFF = f"""
 TOLD = f"""CASE
   WHEN n.kind = '{EventKind.OUTAGE_REVISED.value}'
     OR (n.kind = '{EventKind.POWER_RESTORED.value}' AND r.min_minutes > 0) THEN ({_TOLD_OF_OUTAGE})
-  WHEN n.kind = '{EventKind.STABLE.value}' AND NOT '{UNSTABLE}' = ANY(r.kinds) THEN coalesce(({_TOLD_OFF}), false)
-  ELSE false END"""
-"""Whether the chat `r.chat` was told before of what the news `n` are about, or will be, to be put into others. It is
-looked at only where the rules ask for it."""
+  WHEN n.kind = '{EventKind.STABLE.value}' AND NOT '{UNSTABLE}' = ANY(r.kinds) THEN coalesce(({_TOLD_OFF}), 0)
+  ELSE 0 END"""
+"""What the chat `r.chat` was told before of what the news `n` are about, to be put into others: 0 nothing, 1 what is
+kept back as yet, 2 something. It is looked at only where the rules ask for it."""
 
 _WAITS = "s.chat IN (SELECT k.chat FROM deliveries k WHERE k.state = 'pending' AND k.not_before > now())"
 
 # What waited whether an outage would last, or for the end of quiet hours, and never was: nothing is said of it. The
-# same for a loss that had to last some minutes and did not. Done first: whatever is pending afterwards will be told.
-# What sums up flicker stays: it may be all that tells how the power is. Deliveries are looked up one by one (hence the
-# offset): where thousands wait at once the planner of the database does not know of it yet.
+# same for a loss that had to last some minutes and did not, and what refined it. Done first: whatever is pending
+# afterwards will be told. What sums up flicker stays: it may be all that tells how the power is. Deliveries are looked
+# up one by one (hence the offset): where thousands wait at once the planner of the database does not know of it yet.
 _WITHDRAW = text(f"""
 WITH RECURSIVE news AS ({NEWS} WHERE e.seq = ANY(CAST(:news AS bigint[]))
   AND (e.kind = :restored OR (e.kind = :revised AND e.cause IN ({_NEVER})))
@@ -74,7 +74,7 @@ FROM (
     WHERE l.outage_id = n.outage_id AND l.seq <> n.seq AND d.state = 'pending' AND d.not_before > now()
       AND ((n.kind = :revised AND l.kind <> :stable)
         OR (n.kind = :restored AND ((d.held = 'long' AND n.occurred_hi < d.not_before)
-          OR (l.kind = :lost AND f.min_minutes > 0
+          OR (l.kind IN (:lost, :revised) AND f.min_minutes > 0
             AND n.occurred_hi - n.started < make_interval(mins => f.min_minutes)))))
     OFFSET 0) q
 ) w
@@ -192,6 +192,7 @@ def facts_of(row: Any) -> Facts:
         started=row["started"],
         ended=row["occurred_hi"] if kind in (EventKind.POWER_RESTORED, EventKind.STABLE) else None,
         retracted=kind is EventKind.OUTAGE_REVISED and cause in RETRACTED,
-        told=row["told"],
+        told=row["told"] > 0,
+        waits=row["told"] == 1,
         power=PowerState(row["power"] or PowerState.UNKNOWN),
     )

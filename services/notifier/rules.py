@@ -81,8 +81,8 @@ class Facts:
     """What the rules look at in an event.
 
     `started` and `ended`: of its outage, as far as known; `retracted`: the outage never was; `told`: the chat was told
-    of this outage already, or will be. After flicker `power` is how it was left, and `told`: nothing tells the chat yet
-    that the power is on.
+    of this outage already, or will be; `waits`: it will be, for all that told of it is kept back. After flicker `power`
+    is how it was left, and `told`: nothing tells the chat yet that the power is on.
     """
 
     kind: EventKind
@@ -90,6 +90,7 @@ class Facts:
     ended: datetime | None = None
     retracted: bool = False
     told: bool = False
+    waits: bool = False
     power: PowerState = PowerState.UNKNOWN
 
 
@@ -105,7 +106,7 @@ class Tell:
 def decide(rule: Rule, facts: Facts, zone: ZoneInfo, now: datetime) -> Tell | None:
     """How a chat with this rule is told; None if it is not.
 
-    A loss that must last some minutes waits for them; its end is told if the loss was, or
+    A loss that must last some minutes waits for them, and with it what refines it; its end is told if the loss was, or
     if it lasted. What falls into a mute waits for its end, what falls into quiet hours that hold, for theirs.
     """
     facts = _after_flicker(rule, facts)
@@ -140,6 +141,8 @@ def _after_flicker(rule: Rule, facts: Facts) -> Facts:
 
 def _must_last(facts: Facts) -> bool:
     """Whether it is told only of an outage that is long enough; not, once the chat was told of it."""
+    if facts.kind is EventKind.OUTAGE_REVISED:
+        return facts.waits and not facts.retracted
     return facts.kind is EventKind.POWER_LOST and not facts.told
 
 

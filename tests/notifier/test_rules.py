@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -76,6 +77,14 @@ def test_only_if_longer_keeps_a_loss_back_for_so_long() -> None:
     started = NOON - timedelta(minutes=1)
     assert decide(rule, facts(LOST, started), KYIV, NOON) == Tell(False, started + timedelta(minutes=10), Held.LONG)
     assert decide(rule, facts(LOST, NOON - timedelta(minutes=10)), KYIV, NOON) == Tell()
+
+
+@pytest.mark.parametrize(("waits", "long"), [(True, True), (False, False)])
+def test_a_refinement_waits_with_the_loss_that_waits_for_its_length(waits: bool, long: bool) -> None:
+    until = NOON + timedelta(minutes=10)
+    refined = facts(REVISED, NOON, told=True, waits=waits)
+    assert decide(Rule(min_minutes=10), refined, KYIV, NOON) == (Tell(False, until, Held.LONG) if long else Tell())
+    assert decide(Rule(min_minutes=10), replace(refined, retracted=True), KYIV, NOON) == Tell()
 
 
 @pytest.mark.parametrize(("lasted", "told", "said"), [(9, False, False), (9, True, True), (10, False, True)])
