@@ -28,15 +28,24 @@ _NEVER = ", ".join(f"'{cause.value}'" for cause in RETRACTED)
 NEWS = """
   SELECT e.seq, e.kind, e.cause, e.site_id, e.outage_id, e.occurred_hi, e.details->'flapping'->>'power' AS power,
     coalesce(o.started_lo, (SELECT min(l.occurred_lo) FROM power_events l
-      WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost'), e.occurred_lo) AS started
+      WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost'), e.occurred_lo) AS started,
+    coalesce(o.detected_at, (SELECT min(l.detected_at) FROM power_events l
+      WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost')) AS shown_from,
+    coalesce((SELECT min(l.detected_at) FROM power_events l
+      WHERE l.outage_id = e.outage_id AND l.kind = 'power_restored'), e.detected_at) AS shown_until
   FROM power_events e LEFT JOIN outages o ON o.id = e.outage_id"""
-"""What the rules look at in events, to be put into others."""
+"""What the rules look at in events, to be put into others; the place showed the outage between the last two."""
 
+# An alert counts, or whatever else said that the power is off: a reminder, the answer to whoever began to follow then.
 _TOLD_OF_OUTAGE = f"""
-  SELECT coalesce(max(CASE WHEN d.state = 'pending' AND d.not_before > now() THEN 1 ELSE 2 END), 0)
-  FROM power_events p JOIN deliveries d ON d.event_seq = p.seq AND d.chat = r.chat
-  WHERE p.outage_id = n.outage_id AND p.seq <> n.seq AND p.kind <> '{EventKind.OUTAGE_REVISED.value}'
-    AND d.state IN ('pending', 'sent', 'merged')"""  # noqa: S608 - a constant of ours
+  SELECT CASE WHEN t.told < 2 AND (n.shown_from <= r.shown_at AND r.shown_at < n.shown_until OR EXISTS (
+      SELECT FROM deliveries d WHERE d.chat = r.chat AND d.kind = 'reminder'
+        AND d.payload->>'outage' = CAST(n.outage_id AS text)
+        AND (d.state IN ('sent', 'merged') OR d.claimed_until > now()))) THEN 2 ELSE t.told END
+  FROM (SELECT coalesce(max(CASE WHEN d.state = 'pending' AND d.not_before > now() THEN 1 ELSE 2 END), 0) AS told
+    FROM power_events p JOIN deliveries d ON d.event_seq = p.seq AND d.chat = r.chat
+    WHERE p.outage_id = n.outage_id AND p.seq <> n.seq AND p.kind <> '{EventKind.OUTAGE_REVISED.value}'
+      AND d.state IN ('pending', 'sent', 'merged')) t"""  # noqa: S608 - a constant of ours
 
 # The newest that said how the power is there; flicker says that it may be off.
 _TOLD_OFF = f"""
@@ -86,10 +95,10 @@ WHERE d.id = w.id AND d.state = 'pending' AND d.claimed_until IS NULL
 _READERS = text(f"""
 WITH RECURSIVE news AS ({NEWS} WHERE e.seq = ANY(CAST(:news AS bigint[]))
 ), {followers("news", "seq")}, readers AS (
-  SELECT seq, chat, timezone, kinds, min_minutes, quiet_from, quiet_to, quiet_mode, muted_until FROM followers
+  SELECT seq, chat, timezone, kinds, min_minutes, quiet_from, quiet_to, quiet_mode, muted_until, shown_at FROM followers
   UNION ALL
   SELECT n.seq, c.id, c.timezone, CAST(ARRAY['lost', 'restored', 'revised', 'unstable'] AS varchar[]), 0, NULL, NULL,
-    'silent', NULL
+    'silent', NULL, NULL
   FROM news n JOIN chats c ON c.platform = :console AND c.active
 )
 SELECT g.*, n.kind, n.cause, n.power, n.started, n.occurred_hi, now() AS now
