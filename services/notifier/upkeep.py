@@ -5,7 +5,7 @@ matter how many processes do this, nor how often they are killed.
 
 - A reminder that comes late by more than half of its interval is left to the next one.
 - A week is sent up to twelve hours late.
-- What waits for the end of a mute or of quiet hours follows them when they are changed.
+- What waits follows the rules of its chat when they are changed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.notifier.owing import zone_of
 from services.notifier.reach import followers
 from services.notifier.rules import LOST, Quiet
+from services.notifier.waiting import follow_rules
 from svitlo.db.session import Database
 
 EVERY_S = 10.0
@@ -80,28 +81,6 @@ WHERE c.active AND c.weekly AND c.platform = 'telegram' AND c.timezone IS NOT DI
 ON CONFLICT (chat, dedupe_key) DO NOTHING
 """)
 
-# By what the rules of the nearest place followed say now: an ended mute and quiet hours given up let go, a longer mute
-# keeps longer.
-_FOLLOW = text("""
-UPDATE deliveries d SET not_before = w.until, next_attempt_at = w.until
-FROM (
-  SELECT k.id, greatest(now(), s.muted_until, c.muted_until) AS until
-  FROM deliveries k JOIN chats c ON c.id = k.chat JOIN power_events e ON e.seq = k.event_seq
-  LEFT JOIN LATERAL (
-    WITH RECURSIVE above AS (
-      SELECT i.id, i.parent_id, 0 AS steps FROM sites i WHERE i.id = e.site_id
-      UNION ALL
-      SELECT p.id, p.parent_id, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
-    )
-    SELECT f.* FROM above a JOIN subscriptions f ON f.site_id = a.id AND f.chat = k.chat ORDER BY a.steps LIMIT 1
-  ) s ON true
-  WHERE k.state = 'pending' AND k.not_before > now() AND (
-    (k.held = 'quiet' AND (s.quiet_from IS NULL OR s.quiet_to IS NULL OR s.quiet_mode <> 'hold'))
-    OR (k.held = 'mute' AND (coalesce(greatest(s.muted_until, c.muted_until) <= now(), true)
-      OR greatest(s.muted_until, c.muted_until) > k.not_before)))
-) w WHERE w.id = d.id AND w.until <> d.not_before AND d.state = 'pending' AND d.claimed_until IS NULL
-""")
-
 
 class Upkeep:
     """Looks at the clock every `every_s`; `on_due` hears that something is owed now."""
@@ -124,15 +103,10 @@ class Upkeep:
     async def look(self) -> int:
         """Do what is due; returns how many deliveries are new or may go out now."""
         async with self._database.transaction() as session:
-            due = await follow_rules(session)
+            due = await follow_rules(session, self._zone)
             due += await remind(session, self._zone)
             due += await send_weeks(session, self._zone)
         return due
-
-
-async def follow_rules(session: AsyncSession) -> int:
-    """Move what is kept back to where the present rules of its chat would have it; returns how many moved."""
-    return _count(await session.execute(_FOLLOW))
 
 
 async def remind(session: AsyncSession, zone: ZoneInfo) -> int:

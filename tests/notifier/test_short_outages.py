@@ -67,6 +67,14 @@ async def test_what_refines_a_loss_that_waits_is_told_with_it(world: World, tele
     assert await world.states(1) == ["sent", "merged", "sent"]
 
 
+async def test_a_loss_that_proves_to_be_long_enough_waits_no_longer(world: World) -> None:
+    house = await follower(world)
+    await world.event(house, LOST)
+    await world.plan()
+    await refine(world, house, ago=timedelta(minutes=11))
+    assert await waiting(world) == [("power_lost", "long", False), ("outage_revised", None, False)]
+
+
 async def test_what_refines_a_loss_that_was_told_is_told_at_once(world: World) -> None:
     house = await follower(world)
     await world.event(house, LOST, ago=timedelta(minutes=12))
