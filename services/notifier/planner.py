@@ -11,6 +11,8 @@ from sqlalchemy import text
 
 from services.notifier import owing
 from services.notifier.news import is_news
+from services.notifier.waiting import follow_rules
+from svitlo.contracts import EventKind
 from svitlo.db import log as event_log
 from svitlo.db.session import Database
 
@@ -82,8 +84,11 @@ class Planner:
             if not events:
                 return None
             news = [entry for entry in events if is_news(entry.event)]
-            owed = 0
+            owed, revised = 0, {entry.seq for entry in news if entry.event.kind is EventKind.OUTAGE_REVISED}
             for run in owing.runs(news):
+                if only := revised.intersection(run):
+                    # A loss that waits for its length may prove to be long enough: it goes along with what says so.
+                    await follow_rules(session, self._zone, sorted(only))
                 planned = await owing.plan(session, run, self._zone, first=first if len(news) == 1 else None)
                 if planned.partly:
                     return planned

@@ -15,7 +15,8 @@ def followers(news: str, key: str, *, of: str = "true") -> str:
     """The expressions `above` and `followers` of a `WITH RECURSIVE`, which go on from the relation `news`.
 
     That has a `key` and a `site_id`; `followers` has one row for each key and chat that is active. `of` is a condition
-    on the subscription `s`, to look at some chats only; one that lets a chat in must let in all that it follows.
+    on the subscription `s`, to look at some chats only; one that lets a chat in must let in all that it follows. At
+    `shown_at` the bot said how the place stood, in answer to whoever followed it.
     """
     return f"""
 above AS (
@@ -24,7 +25,8 @@ above AS (
   UNION ALL
   SELECT a.{key}, p.id, p.parent_id, a.open, p.public, a.steps + 1 FROM above a JOIN sites p ON p.id = a.parent_id
 ), followers AS (
-  SELECT DISTINCT ON (a.{key}, s.chat) a.{key}, s.chat, {_RULES}
+  SELECT DISTINCT ON (a.{key}, s.chat) a.{key}, s.chat, {_RULES},
+    CASE WHEN a.steps = 0 AND c.platform = 'telegram' THEN s.created_at END AS shown_at
   FROM above a JOIN subscriptions s ON s.site_id = a.site_id JOIN chats c ON c.id = s.chat AND c.active
   WHERE {_LET_IN} AND {of}
   ORDER BY a.{key}, s.chat, a.steps

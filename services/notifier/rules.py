@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from svitlo.contracts import EventKind
+from svitlo.contracts import EventKind, PowerState
 
 LOST, RESTORED, REVISED, UNSTABLE = "lost", "restored", "revised", "unstable"
 ALL_KINDS = frozenset((LOST, RESTORED, REVISED, UNSTABLE))
@@ -81,7 +81,8 @@ class Facts:
     """What the rules look at in an event.
 
     `started` and `ended`: of its outage, as far as known; `retracted`: the outage never was; `told`: the chat was told
-    of this outage already, or will be.
+    of this outage already, or will be; `waits`: it will be, for all that told of it is kept back. After flicker `power`
+    is how it was left, and `told`: nothing tells the chat yet that the power is on.
     """
 
     kind: EventKind
@@ -89,6 +90,8 @@ class Facts:
     ended: datetime | None = None
     retracted: bool = False
     told: bool = False
+    waits: bool = False
+    power: PowerState = PowerState.UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -101,22 +104,18 @@ class Tell:
 
 
 def decide(rule: Rule, facts: Facts, zone: ZoneInfo, now: datetime) -> Tell | None:
-    """How a chat with this rule is told; None if it is not."""
-    return keep_back(rule, facts, zone, now) if _wanted(rule, facts) else None
+    """How a chat with this rule is told; None if it is not.
 
-
-def keep_back(rule: Rule, facts: Facts, zone: ZoneInfo, now: datetime) -> Tell:
-    """When and how a chat with this rule is told what it wants.
-
-    A loss that must last some minutes waits for them, and other times of it wait with it; its end is told if the loss
-    was, or if it lasted. What falls into a mute waits for its end, what falls into quiet hours that hold, for theirs.
+    A loss that must last some minutes waits for them, and with it what refines it; its end is told if the loss was, or
+    if it lasted. What falls into a mute waits for its end, what falls into quiet hours that hold, for theirs.
     """
+    facts = _after_flicker(rule, facts)
+    if not _wanted(rule, facts):
+        return None
     tell = Tell()
-    loss = facts.kind is EventKind.POWER_LOST or (facts.kind is EventKind.OUTAGE_REVISED and not facts.retracted)
-    if loss and rule.min_minutes:
-        long_at = facts.started + timedelta(minutes=rule.min_minutes)
-        if long_at > now:
-            tell = Tell(not_before=long_at, held=Held.LONG)
+    long_at = facts.started + timedelta(minutes=rule.min_minutes)
+    if rule.min_minutes and _must_last(facts) and long_at > now:
+        tell = Tell(not_before=long_at, held=Held.LONG)
     if rule.muted_until is not None and rule.muted_until > (tell.not_before or now):
         tell = Tell(not_before=rule.muted_until, held=Held.MUTE)
     if rule.quiet is None or (end := rule.quiet.until(tell.not_before or now, zone)) is None:
@@ -124,6 +123,27 @@ def keep_back(rule: Rule, facts: Facts, zone: ZoneInfo, now: datetime) -> Tell:
     if not rule.quiet.hold:
         return Tell(True, tell.not_before, tell.held)
     return Tell(False, end, Held.QUIET)
+
+
+def _after_flicker(rule: Rule, facts: Facts) -> Facts:
+    """The end of flicker, to whoever is told of none: the loss or the return it comes down to.
+
+    Single events were told to nobody, so else such a chat would go on believing what it was told before.
+    """
+    if facts.kind is not EventKind.STABLE or UNSTABLE in rule.kinds:
+        return facts
+    if facts.power is PowerState.OFF:
+        return replace(facts, kind=EventKind.POWER_LOST)
+    if facts.power is PowerState.ON and (facts.told or LOST not in rule.kinds):
+        return replace(facts, kind=EventKind.POWER_RESTORED)
+    return facts
+
+
+def _must_last(facts: Facts) -> bool:
+    """Whether it is told only of an outage that is long enough; not, once the chat was told of it."""
+    if facts.kind is EventKind.OUTAGE_REVISED:
+        return facts.waits and not facts.retracted
+    return facts.kind is EventKind.POWER_LOST and not facts.told
 
 
 def _wanted(rule: Rule, facts: Facts) -> bool:

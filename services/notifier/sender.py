@@ -253,6 +253,10 @@ class Sender:
         except MessageRefusedError as error:
             log.warning("delivery %d was refused: %s", delivery.id, error)
             return partial(store.fail, delivery=delivery.id, error=str(error))
+        except Exception as error:
+            # Nobody foresaw it, and it may pass: a claim that only ran out would be made anew for ever.
+            log.error("delivery %d went wrong: %s", delivery.id, trace(error))  # noqa: TRY400
+            return self._later(delivery, f"it went wrong ({type(error).__name__})")
         self._closed_said = ""
         await self._answers_again()
         return partial(store.mark_sent, delivery=delivery, message_id=message_id, said=said.text)

@@ -37,11 +37,15 @@ _GATHERS = f"""(d.kind = '{EVENT}' AND c.platform <> '{CONSOLE}'
   AND coalesce(c.told_at > now() - make_interval(secs => CAST(:gather_s AS float8)), false)
   AND c.told_site IS DISTINCT FROM (SELECT g.site_id FROM power_events g WHERE g.seq = d.event_seq))"""  # noqa: S608
 
-# Only the oldest pending delivery of a chat is ever claimed, and none beside one that is under way: that keeps each
-# chat's order. What is kept back lets the others pass, and broadcasts let everything pass.
-_BEFORE = "(p.kind = 'broadcast', p.id) < (d.kind = 'broadcast', d.id)"
+# Of a chat only the first pending delivery is ever claimed, and none beside one that is under way: that keeps each
+# chat's order. Alerts go first, broadcasts last. What is kept back lets the others pass; what is to be tried again lets
+# pass what is of another kind, unless it is an alert: a picture that does not get through holds up nothing else.
+_BEFORE = f"""(CASE p.kind WHEN '{EVENT}' THEN 0 WHEN 'broadcast' THEN 2 ELSE 1 END, p.id)
+  < (CASE d.kind WHEN '{EVENT}' THEN 0 WHEN 'broadcast' THEN 2 ELSE 1 END, d.id)
+  AND (p.not_before IS NULL OR p.not_before <= now())
+  AND (p.kind IN ('{EVENT}', d.kind) OR p.next_attempt_at <= now())"""
 _IS_NEXT = f"""NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat = d.chat AND p.state = 'pending' AND p.id <> d.id
-  AND (p.claimed_until >= now() OR ({_BEFORE} AND (p.not_before IS NULL OR p.not_before <= now()))))"""  # noqa: S608
+  AND (p.claimed_until >= now() OR ({_BEFORE})))"""  # noqa: S608
 
 _CLAIM = text(f"""
 WITH due AS (
@@ -114,8 +118,7 @@ SELECT CAST(extract(epoch FROM min(greatest(d.next_attempt_at, d.claimed_until, 
 FROM deliveries d JOIN chats c ON c.id = d.chat
 WHERE d.state = 'pending' AND c.platform = :platform AND c.active AND d.chat <> ALL(CAST(:held AS int[]))
     AND c.chat_id <> ALL(CAST(:full AS bigint[]))
-  AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat = d.chat AND p.state = 'pending' AND {_BEFORE}
-    AND (p.not_before IS NULL OR p.not_before <= now()))
+  AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat = d.chat AND p.state = 'pending' AND {_BEFORE})
 """)  # noqa: S608
 
 _SENT = text("""

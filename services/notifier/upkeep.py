@@ -5,7 +5,7 @@ matter how many processes do this, nor how often they are killed.
 
 - A reminder that comes late by more than half of its interval is left to the next one.
 - A week is sent up to fourteen hours late.
-- What waits for the end of a mute or of quiet hours follows them when they are changed.
+- What waits follows the rules of its chat when they are changed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier.holding import follow_rules as follow_rules
+from services.notifier.holding import drop_unfollowed
 from services.notifier.owing import zone_of
 from services.notifier.reach import followers
 from services.notifier.rules import LOST, Quiet
+from services.notifier.waiting import follow_rules
 from svitlo.db.session import Database
 
 EVERY_S = 10.0
@@ -109,6 +110,7 @@ class Upkeep:
     async def look(self) -> int:
         """Do what is due; returns how many deliveries are new or may go out now."""
         async with self._database.transaction() as session:
+            await drop_unfollowed(session)
             due = await follow_rules(session, self._zone)
             due += await remind(session, self._zone)
             due += await send_weeks(session, self._zone)

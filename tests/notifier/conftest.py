@@ -112,7 +112,7 @@ class World:
 
     async def plan(self) -> None:
         """Turn the whole log into deliveries."""
-        planner = Planner(self.database, lambda: None)
+        planner = Planner(self.database, lambda: None, zone=KYIV)
         while await planner.plan_batch():
             pass
 
@@ -164,7 +164,7 @@ async def notifying(
     channel = TelegramChannel(telegram.token, telegram.url, timeout_s=patience.call_s)
     try:
         async with sending(world, channel, rates=rates, patience=patience) as sender:
-            planner = Planner(world.database, sender.wake, poll_s=0.2, recheck_s=0.02)
+            planner = Planner(world.database, sender.wake, zone=KYIV, poll_s=0.2, recheck_s=0.02)
             task = asyncio.create_task(planner.run())
             try:
                 yield planner

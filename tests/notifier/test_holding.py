@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from services.notifier import upkeep
+from services.notifier.holding import drop_unfollowed
+from services.notifier.waiting import follow_rules as moved
 from svitlo import registry
 from svitlo.contracts import Cause, Change, EventKind
-from tests.notifier.conftest import World
+from tests.notifier.conftest import KYIV, World
 from tests.notifier.test_planning import ALWAYS_QUIET, rule
 
 LOST, RESTORED, REVISED = EventKind.POWER_LOST, EventKind.POWER_RESTORED, EventKind.OUTAGE_REVISED
@@ -18,7 +19,7 @@ LOST, RESTORED, REVISED = EventKind.POWER_LOST, EventKind.POWER_RESTORED, EventK
 
 async def follow_rules(world: World) -> int:
     async with world.database.transaction() as session:
-        return await upkeep.follow_rules(session)
+        return await drop_unfollowed(session) + await moved(session, KYIV)
 
 
 async def held(world: World) -> list[tuple[str, str | None, float | None, bool]]:
@@ -32,7 +33,7 @@ async def held(world: World) -> list[tuple[str, str | None, float | None, bool]]
 
 def quiet_for(minutes: int, mode: str = "hold") -> dict[str, Any]:
     """Quiet hours by the planner's clock that go on for so many minutes, to the next whole one."""
-    end = datetime.now(UTC) + timedelta(minutes=minutes)
+    end = datetime.now(KYIV) + timedelta(minutes=minutes)
     minute = 60 * end.hour + end.minute
     return {"quiet_from": (minute - minutes - 60) % 1440, "quiet_to": minute, "quiet_mode": mode}
 

@@ -12,14 +12,15 @@ from uuid import uuid4
 
 import pytest
 
-from services.notifier import chats, store, upkeep
+from services.notifier import chats, store
 from services.notifier.pacing import Rate, Rates
 from services.notifier.planner import Planner
+from services.notifier.waiting import follow_rules
 from svitlo import registry
 from svitlo.contracts import Area, Cause, Change, EventKind, PowerEvent
 from svitlo.db import log
 from svitlo.ids import uuid7
-from tests.notifier.conftest import QUICK, World, all_sent, notifying, until
+from tests.notifier.conftest import KYIV, QUICK, World, all_sent, notifying, until
 from tests.support.telegram import FakeTelegram
 
 LOST, RESTORED, REVISED = EventKind.POWER_LOST, EventKind.POWER_RESTORED, EventKind.OUTAGE_REVISED
@@ -161,7 +162,7 @@ async def test_after_a_mute_places_that_stand_otherwise_are_told(world: World, t
         # The mute is lifted: what it held follows at the next look.
         await rule(world, 1, muted_until="0")
         async with world.database.transaction() as session:
-            assert await upkeep.follow_rules(session) == 3
+            assert await follow_rules(session, KYIV) == 3
         await telegram.wait_for(1, "Other — світла немає")
         await until(lambda: pending_none(world))
     assert len(telegram.messages(1)) == 1
@@ -180,8 +181,8 @@ async def test_a_longer_mute_keeps_longer(world: World) -> None:
     await world.plan()
     await world.run("UPDATE chats SET muted_until = now() + interval '2 hours'")
     async with world.database.transaction() as session:
-        assert await upkeep.follow_rules(session) == 1
-        assert await upkeep.follow_rules(session) == 0
+        assert await follow_rules(session, KYIV) == 1
+        assert await follow_rules(session, KYIV) == 0
     [row] = await world.rows("SELECT not_before > now() + interval '119 min' AS later FROM deliveries")
     assert row.later
 
@@ -336,7 +337,7 @@ async def test_rules_of_a_building_hold_for_its_sections(world: World) -> None:
     await world.event(sections[0], RESTORED)
     await world.plan()
     async with world.database.transaction() as session:
-        assert await upkeep.follow_rules(session) == 0
+        assert await follow_rules(session, KYIV) == 0
     rows = await world.rows(
         "SELECT c.chat_id, d.state, d.held FROM deliveries d JOIN chats c ON c.id = d.chat ORDER BY c.chat_id, d.id"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notifier.rules import ALL_KINDS, Facts, Held, Quiet, Rule, Tell, decide
-from svitlo.contracts import EventKind
+from svitlo.contracts import EventKind, PowerState
 
 KYIV = ZoneInfo("Europe/Kyiv")
 NOON = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)  # 12:00 in Kyiv
@@ -47,6 +48,30 @@ def test_a_correction_goes_to_those_who_were_told_and_a_retraction_to_all_who_wa
     assert decide(Rule(), facts(REVISED, NOON, retracted=True), KYIV, NOON) is None
 
 
+OFF, ON = PowerState.OFF, PowerState.ON
+
+
+@pytest.mark.parametrize(
+    ("kinds", "power", "told", "said"),
+    [
+        ({"lost"}, OFF, False, True),
+        ({"lost"}, OFF, True, True),
+        ({"lost"}, ON, True, False),
+        ({"restored"}, ON, False, True),
+        ({"restored"}, OFF, False, False),
+        ({"lost", "restored"}, ON, True, True),
+        ({"lost", "restored"}, ON, False, False),
+        ({"lost", "restored"}, PowerState.UNKNOWN, True, False),
+        ({"unstable"}, PowerState.UNKNOWN, False, True),
+    ],
+)
+def test_without_flicker_its_end_is_the_loss_or_the_return_it_left(
+    kinds: set[str], power: PowerState, told: bool, said: bool
+) -> None:
+    known = facts(EventKind.STABLE, NOON, ended=NOON, power=power, told=told)
+    assert (decide(Rule(kinds=frozenset(kinds)), known, KYIV, NOON) is not None) is said
+
+
 def test_only_if_longer_keeps_a_loss_back_for_so_long() -> None:
     rule = Rule(min_minutes=10)
     started = NOON - timedelta(minutes=1)
@@ -62,11 +87,12 @@ def test_a_loss_that_did_not_last_is_not_told_however_late_it_is_found() -> None
     assert decide(Rule(), facts(LOST, started, ended=short), KYIV, NOON) == Tell()
 
 
-def test_other_times_of_a_loss_wait_as_long_as_the_loss_and_a_retraction_does_not() -> None:
-    rule = Rule(min_minutes=10)
-    long_at = NOON + timedelta(minutes=10)
-    assert decide(rule, facts(REVISED, NOON, told=True), KYIV, NOON) == Tell(False, long_at, Held.LONG)
-    assert decide(rule, facts(REVISED, NOON, told=True, retracted=True), KYIV, NOON) == Tell()
+@pytest.mark.parametrize(("waits", "long"), [(True, True), (False, False)])
+def test_a_refinement_waits_with_the_loss_that_waits_for_its_length(waits: bool, long: bool) -> None:
+    until = NOON + timedelta(minutes=10)
+    refined = facts(REVISED, NOON, told=True, waits=waits)
+    assert decide(Rule(min_minutes=10), refined, KYIV, NOON) == (Tell(False, until, Held.LONG) if long else Tell())
+    assert decide(Rule(min_minutes=10), replace(refined, retracted=True), KYIV, NOON) == Tell()
 
 
 @pytest.mark.parametrize(("lasted", "told", "said"), [(9, False, False), (9, True, True), (10, False, True)])
