@@ -22,9 +22,13 @@ SELECT count(*) AS chats,
 FROM chats c WHERE c.platform = :platform AND c.chat_id = :chat_id
 """)
 
+# A shown password that is to be deleted soon is deleted now: what would do it goes with the chat.
 _KEPT_UP = text("""
 SELECT p.message_id FROM pins p JOIN chats c ON c.id = p.chat
 WHERE c.platform = :platform AND c.chat_id = :chat_id AND p.message_id IS NOT NULL
+UNION
+SELECT o.message_id FROM chores o JOIN chats c ON c.id = o.chat
+WHERE c.platform = :platform AND c.chat_id = :chat_id AND o.kind = 'delete' AND o.message_id IS NOT NULL
 """)
 
 # Subscriptions, deliveries and pins go with their chat. Roles that the person gave stay, without saying who did.
@@ -57,7 +61,7 @@ async def kept(session: AsyncSession, chat_id: int) -> Kept:
 
 
 async def kept_up(session: AsyncSession, chat_id: int) -> list[int]:
-    """The messages in a chat that the bot keeps up to date."""
+    """The messages in a chat that the bot keeps up to date, or was going to delete."""
     rows = await session.execute(_KEPT_UP, {"platform": TELEGRAM, "chat_id": chat_id})
     return list(rows.scalars())
 

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.reach import nearest
+from services.notifier.views.reader import full_name
 from services.notifier.views.reports import PAGE, Past
 from svitlo.contracts import Cause
 from svitlo.db.watched import WATCHED_SINCE
 from svitlo.statistics import Recorded, Span, Statistics, statistics
 
 _SEEN = text(f"""
-SELECT w.id, w.name, coalesce(w.since, w.created_at) AS created_at, w.since IS NOT NULL AS observed FROM (
-  SELECT s.id, s.name, s.created_at, {WATCHED_SINCE} AS since
-  FROM sites s WHERE s.id = :site AND s.removed_at IS NULL
+SELECT w.id, w.name, w.above, coalesce(w.since, w.created_at) AS created_at, w.since IS NOT NULL AS observed FROM (
+  SELECT s.id, s.name, p.name AS above, s.created_at, {WATCHED_SINCE} AS since
+  FROM sites s LEFT JOIN sites p ON p.id = s.parent_id AND p.public AND p.removed_at IS NULL
+  WHERE s.id = :site AND s.removed_at IS NULL
     AND (s.public OR EXISTS (SELECT FROM {nearest(":chat", "s.id")} n))) w
 """)  # noqa: S608
 
@@ -85,7 +87,12 @@ class Record:
 async def site_for(session: AsyncSession, chat: int, site: int) -> Site | None:
     """A place by its key, if the chat may look at it."""
     row = (await session.execute(_SEEN, {"site": site, "chat": chat})).mappings().one_or_none()
-    return None if row is None else Site(**row)
+    return None if row is None else site_of(row)
+
+
+def site_of(row: RowMapping) -> Site:
+    """The place of such a row, by its name and that of the public one above."""
+    return Site(row["id"], full_name(row["name"], row["above"]), row["created_at"], row["observed"])
 
 
 async def record_of(session: AsyncSession, site: Site, since: datetime, until: datetime, now: datetime) -> Record:

@@ -29,9 +29,10 @@ WHERE s.removed_at IS NULL AND (s.public OR s.id = ANY(CAST(:reach AS int[]))) O
 """)
 
 _LOOKED_AT = text(f"""
-SELECT w.id, w.name, coalesce(w.since, w.created_at) AS created_at, w.since IS NOT NULL AS observed FROM (
-  SELECT s.id, s.name, s.created_at, {WATCHED_SINCE} AS since
-  FROM sites s WHERE s.id = :id AND s.removed_at IS NULL AND s.id = ANY(CAST(:reach AS int[]))) w
+SELECT w.id, w.name, w.above, coalesce(w.since, w.created_at) AS created_at, w.since IS NOT NULL AS observed FROM (
+  SELECT s.id, s.name, p.name AS above, s.created_at, {WATCHED_SINCE} AS since
+  FROM sites s LEFT JOIN sites p ON p.id = s.parent_id AND p.public AND p.removed_at IS NULL
+  WHERE s.id = :id AND s.removed_at IS NULL AND s.id = ANY(CAST(:reach AS int[]))) w
 """)  # noqa: S608 - ours
 
 _TITLES = text("""
@@ -90,7 +91,7 @@ async def site_for(session: AsyncSession, chat: Chat, key: int) -> Site | None:
         return found
     values = {"id": key, "reach": list(await reach_of(session, chat))}
     row = (await session.execute(_LOOKED_AT, values)).mappings().one_or_none()
-    return None if row is None else Site(**row)
+    return None if row is None else history.site_of(row)
 
 
 async def follow(session: AsyncSession, chat: Chat, site: int) -> dict[int, bool]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.notifier import broadcasts, chats_forget, people
+from services.notifier import broadcasts, chats_forget, conversations, people
 from services.notifier.bot.poller import Poller
 from services.notifier.bot.rules_boards import Whole
 from services.notifier.faults import trace
@@ -283,3 +283,12 @@ def test_a_trace_tells_kinds_and_places_but_no_words() -> None:
     assert "fail)" in told
     assert "Pylypchuk" not in told
     assert "77" not in told.replace(":77 ", "").replace(":177 ", "")
+
+
+async def test_a_password_that_was_to_be_deleted_soon_is_deleted_with_the_chat(world: World) -> None:
+    chat = await world.chat(1)
+    soon = datetime.now(UTC) + timedelta(minutes=10)
+    async with world.database.transaction() as session:
+        await conversations.add_chore(session, "delete", chat.id, 77, due_at=soon, ends_at=soon)
+        await conversations.add_chore(session, "beat", chat.id, 78, due_at=soon, ends_at=soon)
+        assert await chats_forget.kept_up(session, 1) == [77]
