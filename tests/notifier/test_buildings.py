@@ -158,7 +158,7 @@ async def test_the_week_of_a_building_lists_its_sections(world: World) -> None:
     reader = Reader(words=words("uk"), zone=KYIV, now=datetime.now(UTC), escape=str)
     said = await weekly.said(world.database, chat=chat.id, payload={"day": "2026-11-22"}, reader=reader)
     assert said is not None
-    assert [row[0].label for row in said.buttons] == ["Секція 1", "Секція 2"]
+    assert [row[0].label for row in said.buttons] == ["Шевченка 12, Секція 1", "Шевченка 12, Секція 2"]
 
 
 async def test_a_new_section_of_a_building_makes_the_pinned_message_due(world: World) -> None:
