@@ -92,12 +92,6 @@ WHERE removed_at IS NULL AND ((public AND (slug = :slug OR id = :id)) OR invite 
 ORDER BY invite = :invite DESC LIMIT 1
 """)
 
-_PUBLIC = text("""
-SELECT s.id, s.slug, s.name, s.public, EXISTS (
-  SELECT 1 FROM subscriptions f WHERE f.chat = :chat AND f.site_id = s.id) AS followed
-FROM sites s WHERE s.public AND s.removed_at IS NULL ORDER BY s.name, s.id
-""")
-
 _FOLLOWED = text("""
 SELECT s.id, s.slug, s.name, s.public, true AS followed
 FROM subscriptions f JOIN sites s ON s.id = f.site_id AND s.removed_at IS NULL
@@ -256,11 +250,6 @@ async def find_site(
     values = {"slug": slug or "", "invite": invite or "", "id": site_id or 0}
     row = (await session.execute(_FIND, values)).mappings().one_or_none()
     return None if row is None else Place(**row)
-
-
-async def public_sites(session: AsyncSession, chat: int) -> list[Place]:
-    """The sites anybody may follow, by name."""
-    return [Place(**row) for row in (await session.execute(_PUBLIC, {"chat": chat})).mappings()]
 
 
 async def followed_sites(session: AsyncSession, chat: int) -> list[Place]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 
 from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError
@@ -15,15 +16,20 @@ from services.notifier.texts import words
 CHANNEL = "channel"
 
 
+def commands(names: Iterable[str], language: str) -> list[BotCommand]:
+    """These commands and what they do, in a language."""
+    say = words(language).say
+    return [BotCommand(command=name, description=say(f"command-{name}")) for name in names]
+
+
 async def show_menu(bot: Bot, context: Context, chat: Chat) -> None:
     """Let a chat's menu speak its language. A channel has no menu, and topics share that of their group, which its
     general topic decides."""
     if chat.kind == CHANNEL or chat.topic_id:
         return
-    say = words(chat.language).say
-    commands = [BotCommand(command=name, description=say(f"command-{name}")) for name in context.menu]
+    menu = commands(context.menu, chat.language)
     with contextlib.suppress(TelegramAPIError):  # the menu is a comfort: the language is set all the same
-        await bot.set_my_commands(commands, scope=BotCommandScopeChat(chat_id=chat.chat_id))
+        await bot.set_my_commands(menu, scope=BotCommandScopeChat(chat_id=chat.chat_id))
 
 
 async def drop_menu(bot: Bot, chat_id: int) -> None:

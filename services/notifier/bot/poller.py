@@ -9,11 +9,12 @@ from itertools import groupby
 
 from aiogram import Bot, Dispatcher
 from aiogram.exceptions import AiogramError, ClientDecodeError
-from aiogram.types import BotCommand, Update
+from aiogram.types import Update
 from pydantic import ValidationError
 
 from services.notifier.bot.answers import Answers
 from services.notifier.bot.context import Context
+from services.notifier.bot.menus import commands
 from services.notifier.bot.routers import menu, routers
 from services.notifier.bot.throttle import Throttle
 from services.notifier.channels.base import ChannelClosedError
@@ -22,7 +23,7 @@ from services.notifier.chats import TELEGRAM
 from services.notifier.faults import trace
 from services.notifier.pacing import Pace
 from services.notifier.store import hurry
-from services.notifier.texts import LANGUAGES, words
+from services.notifier.texts import LANGUAGES
 from svitlo.bus import Backoff
 
 log = logging.getLogger(__name__)
@@ -95,8 +96,8 @@ class Poller:
             self._context.bot_name = (await self._bot.me()).username or ""
             await self._bot.delete_webhook()
             for language in LANGUAGES:
-                await self._bot.set_my_commands(_menu(language), language_code=language)
-            await self._bot.set_my_commands(_menu(self._context.language))
+                await self._bot.set_my_commands(commands(menu(), language), language_code=language)
+            await self._bot.set_my_commands(commands(menu(), self._context.language))
         self._introduced = True
 
     async def _fetch(self) -> list[Update]:
@@ -150,11 +151,6 @@ class Poller:
             except Exception as error:
                 # The outermost frame of a conversation: one broken answer must not end all others.
                 log.error("update %d could not be handled: %s", update.update_id, trace(error))  # noqa: TRY400
-
-
-def _menu(language: str) -> list[BotCommand]:
-    spoken = words(language)
-    return [BotCommand(command=name, description=spoken.say(f"command-{name}")) for name in menu()]
 
 
 def _chat_of(update: Update) -> int:
