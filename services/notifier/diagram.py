@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats, history, weekly
+from services.notifier import chats, chats_told, history, weekly
 from services.notifier.channels.base import (
     Address,
     ChannelError,
@@ -264,9 +264,9 @@ class Diagrams:
             sending.end(time.monotonic())
 
     async def _only_place(self, hung: Hung) -> Site | None:
-        """The place a chat follows; None if there is not exactly one."""
+        """The place a chat is told of; None if there is not exactly one."""
         async with self._database.transaction() as session:
-            places = await chats.followed_sites(session, hung.chat)
+            places = await chats_told.told_sites(session, hung.chat)
             return await history.site_for(session, hung.chat, places[0].id) if len(places) == 1 else None
 
     async def _claim(self, session: AsyncSession) -> Hung | None:

@@ -6,7 +6,6 @@ Functions that take a session work inside the caller's transaction; the database
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.channels.base import Address
 from services.notifier.chats import CONSOLE
-from services.notifier.rules import Held
+from services.notifier.queues import MOST_TOGETHER, queues_of
 from services.notifier.storm import Bundle, Queued, gather
-from services.notifier.views import Alert
-from svitlo.contracts import Cause, EventKind, Flapping
 from svitlo.db.session import Database
 from svitlo.errors import DatabaseUnavailableError
 
@@ -28,9 +25,6 @@ EVENT = "event"
 REMINDER = "reminder"
 GATHER_S = 20.0
 """After an alert to a chat that follows several places, those of its other places wait so long, to come as a list."""
-
-MOST_TOGETHER = 500
-"""Alerts of a chat looked at together."""
 
 # An alert of another place than the last one waits until the gathering is over: none does for who follows one place.
 _GATHERS = f"""(d.kind = '{EVENT}' AND c.platform <> '{CONSOLE}'
@@ -70,40 +64,6 @@ SELECT q.id, q.kind, q.chat, c.chat_id, c.topic_id, c.target, c.kind AS chat_kin
   q.silent, q.payload, CAST(extract(epoch FROM now() - q.owed_at) AS float8) AS age_s
 FROM claimed q JOIN chats c ON c.id = q.chat ORDER BY q.id
 """)  # noqa: S608
-
-_QUEUES = text("""
-SELECT d.chat, d.id, d.silent, d.held, d.maybe_told, e.site_id, e.outage_id, e.kind, e.cause,
-  CASE WHEN p.public OR EXISTS (SELECT 1 FROM subscriptions f WHERE f.chat = d.chat AND f.site_id = p.id) THEN p.name
-    END AS parent,
-  s.name AS place, e.occurred_lo, e.occurred_hi, e.detected_at,
-  CASE WHEN d.held IS NOT NULL THEN d.not_before END AS held_until,
-  coalesce(o.started_lo, (SELECT l.occurred_lo FROM power_events l
-    WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost' ORDER BY l.seq DESC LIMIT 1)) AS outage_started,
-  o.ended_hi AS outage_ended, o.retracted_at IS NOT NULL AS never,
-  (SELECT b.at FROM (
-    SELECT max(b.ended_hi) AS at FROM outages b WHERE b.site_id = e.site_id AND b.id <> e.outage_id
-      AND NOT b.momentary AND b.retracted_at IS NULL AND b.ended_hi <= e.occurred_lo) b
-    WHERE NOT EXISTS (SELECT 1 FROM observation_gaps g WHERE g.ended_at > b.at AND g.started_at < e.occurred_lo
-      AND g.ended_at - g.started_at > interval '1 minute')) AS power_since,
-  CASE WHEN e.kind = 'outage_revised' THEN (SELECT CASE WHEN n.kind = 'power_lost' THEN n.occurred_lo END
-    FROM power_events n LEFT JOIN outages w ON w.id = n.outage_id
-    WHERE n.site_id = e.site_id AND n.outage_id <> e.outage_id AND n.kind IN ('power_lost', 'power_restored')
-      AND w.retracted_at IS NULL ORDER BY n.seq DESC LIMIT 1) END AS off_since,
-  coalesce(CAST(e.details->>'reconstructed' AS boolean), false) AS reconstructed,
-  CAST(e.details->'flapping' AS text) AS flapping,
-  CAST(e.details->'area'->>'id' AS uuid) AS area, coalesce(CAST(e.details->'area'->>'sites' AS int), 0) AS area_sites
-FROM unnest(CAST(:chats AS int[])) AS claimed (chat)
-CROSS JOIN LATERAL (
-  SELECT q.* FROM deliveries q WHERE q.chat = claimed.chat AND q.state = 'pending' AND q.event_seq IS NOT NULL
-    AND (q.not_before IS NULL OR q.not_before <= now()) ORDER BY q.id LIMIT :most
-) d
-JOIN power_events e ON e.seq = d.event_seq
-JOIN sites s ON s.id = e.site_id
-LEFT JOIN sites p ON p.id = s.parent_id
-  AND (p.public OR EXISTS (SELECT 1 FROM subscriptions f WHERE f.chat = d.chat AND f.site_id = p.id))
-LEFT JOIN outages o ON o.id = e.outage_id
-ORDER BY d.chat, d.id
-""")
 
 _REMINDERS = text(f"""
 SELECT d.chat, bool_and(d.silent) AS silent, array_agg(d.id ORDER BY d.id) AS ids,
@@ -208,7 +168,7 @@ async def claim(session: AsyncSession, reach: Reach, room: int, lease_s: float) 
         values = {**reach.values(), "room": left, "lease_s": lease_s, "broadcasts": broadcasts}
         values["held"] = [*reach.held, *(row["chat"] for row in rows)]
         rows += [dict(row) for row in (await session.execute(_CLAIM, values)).mappings()]
-    queues = await _queues(session, [row["chat"] for row in rows if row["kind"] == EVENT])
+    queues = await queues_of(session, [row["chat"] for row in rows if row["kind"] == EVENT])
     await _gather_reminders(session, [row for row in rows if row["kind"] == REMINDER])
     # What is printed one below the other needs no gathering.
     most = 1 if reach.platform == CONSOLE else MOST_TOGETHER
@@ -283,29 +243,6 @@ async def _gather_reminders(session: AsyncSession, rows: Sequence[dict[str, Any]
         row["payload"] = msgspec.json.encode({"outages": owed.outages})
         row["silent"] = owed.silent
         row["along"] = tuple(other for other in owed.ids if other != row["id"])
-
-
-async def _queues(session: AsyncSession, chats: Sequence[int]) -> dict[int, tuple[list[Queued], bool]]:
-    """By chat the alerts it is owed by now, oldest first, and whether all of them are to make no sound."""
-    if not chats:
-        return {}
-    queues: dict[int, tuple[list[Queued], bool]] = defaultdict(lambda: ([], True))
-    for row in (await session.execute(_QUEUES, {"chats": list(chats), "most": MOST_TOGETHER})).mappings():
-        queue, silent = queues[row["chat"]]
-        queue.append(_queued(dict(row)))
-        queues[row["chat"]] = (queue, silent and row["silent"])
-    return queues
-
-
-def _queued(row: dict[str, Any]) -> Queued:
-    row["kind"], row["cause"] = EventKind(row["kind"]), Cause(row["cause"])
-    row["flapping"] = msgspec.json.decode(row["flapping"], type=Flapping) if row["flapping"] else None
-    held = Held(row["held"]) if row["held"] else None
-    row["above"] = row["parent"]
-    alert = Alert(**{name: row[name] for name in Alert.__dataclass_fields__})
-    names = ("id", "site_id", "outage_id", "parent", "area", "maybe_told", "never")
-    own = {name: row[name] for name in names}
-    return Queued(**own, held=held, alert=alert)
 
 
 def _claimed(row: dict[str, Any], queue: list[Queued], silent: bool) -> Claimed:

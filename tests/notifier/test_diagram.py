@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.notifier import chats, diagram, workers
+from services.notifier.bot import weekly
 from services.notifier.channels.gallery import Gallery
 from services.notifier.chats import Chat
 from services.notifier.diagram import Diagrams
@@ -212,3 +213,16 @@ async def test_a_flood_wait_of_a_picture_is_that_of_all_but_a_groups_own(
     async with world.database.transaction() as session:
         assert (await workers.flood_left(session, chats.TELEGRAM) > 20) is waits
     assert (pace.flooded(time.monotonic()) > 20) is waits
+
+
+async def test_a_building_of_one_section_has_a_picture_of_that(
+    world: World, telegram: FakeTelegram, diagrams: Diagrams
+) -> None:
+    telegram.group(GROUP, bot=[PIN], members_may=["can_send_photos"])
+    building = await world.site("building", "Шевченка 12")
+    await world.site("section", "Секція 1", parent="building")
+    made = await world.chat(GROUP, building)
+    async with world.database.transaction() as session:
+        assert await weekly._pin(session, made.id) == "weekly-pinned"
+    assert await all_done(diagrams) == 1
+    assert telegram.messages(GROUP)[0].text.startswith("📅 Шевченка 12, Секція 1")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.notifier import chats, store, targets
+from services.notifier import chats, queues, targets
 from svitlo.contracts import EventKind
 from tests.notifier.conftest import QUICK, World, notifying, until
 from tests.notifier.test_planning import EAGER, pending_none
@@ -72,7 +72,7 @@ async def test_a_target_that_works_again_is_not_told_old_news(world: World) -> N
 async def test_more_alerts_than_go_into_one_message_are_told_in_the_next(
     world: World, telegram: FakeTelegram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "MOST_TOGETHER", 4)
+    monkeypatch.setattr(queues, "MOST_TOGETHER", 4)
     houses = [await world.site(f"house-{number}") for number in range(3)]
     await world.chat(1, *houses)
     for kind in (EventKind.POWER_LOST, EventKind.POWER_RESTORED):

@@ -269,6 +269,25 @@ def test_a_section_is_told_with_its_building(above: str, name: str, first: str, 
     assert lines[1:2] == ([second] if second else [])
 
 
+@pytest.mark.parametrize(
+    ("kind", "others", "off", "uk", "en"),
+    [
+        (LOST, 3, 0, "Франка 7: без світла 1 з 4", "Франка 7: power off in 1 of 4"),
+        (LOST, 3, 3, "Франка 7: без світла всі 4", "Франка 7: power off in all 4"),
+        (RESTORED, 3, 2, "Франка 7: без світла 2 з 4", "Франка 7: power off in 2 of 4"),
+        (RESTORED, 3, 0, None, None),
+        (LOST, 0, 0, None, None),
+    ],
+)
+def test_an_alert_of_a_section_says_whether_it_is_alone(
+    kind: EventKind, others: int, off: int, uk: str | None, en: str | None
+) -> None:
+    around: dict[str, Any] = {"above": "Франка 7", "parent": "Франка 7", "others": others, "others_off": off}
+    queue = [queued(1, 0, kind, place="Секція 1", **around)]
+    for language, line in (("uk", uk), ("en", en)):
+        assert said(gather(queue), language)[1:] == ([line] if line else [])
+
+
 def test_in_a_list_a_common_building_is_named_once() -> None:
     queue = [queued(n, n, LOST, place=f"Секція {n}", above="Франка 7", parent="Франка 7") for n in (1, 2)]
     assert said(gather(queue)) == [

@@ -36,3 +36,20 @@ async def test_a_section_is_told_with_its_building(world: World, telegram: FakeT
             telegram.say(1, f"/{what}")
         seen = await telegram.wait_for(1, "Секція 1")
     assert "Шевченка 12" in seen.text
+
+
+async def test_an_alert_says_how_it_is_beside_the_place(world: World, telegram: FakeTelegram) -> None:
+    """Three of five know how it is, and one of them is private: its neighbours are not told of it."""
+    await world.site("a", "Шевченка 12")
+    sections = [await world.site(f"a{n}", f"Секція {n}", parent="a", public=n != 3) for n in range(1, 6)]
+    await world.run(
+        "INSERT INTO site_state (site_id, power, state, updated_at) SELECT id, power, power, now() "
+        "FROM unnest(CAST(:ids AS int[]), CAST(:powers AS text[])) AS given (id, power)",
+        ids=[section.id for section in sections],
+        powers=["off", "on", "off", "off", "unknown"],
+    )
+    await world.chat(1, sections[0])
+    async with notifying(world, telegram, rates=EAGER):
+        await world.event(sections[0])
+        seen = await telegram.wait_for(1, "Секція 1")
+    assert seen.text.splitlines()[-1] == "Шевченка 12: без світла 2 з 3"

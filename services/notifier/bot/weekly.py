@@ -10,7 +10,7 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats, chats_told, diagram, history
+from services.notifier import chats_told, diagram, history
 from services.notifier.bot.context import Context
 from services.notifier.bot.meeting import meet, reader_of
 from services.notifier.bot.permission import Permission
@@ -65,8 +65,7 @@ class Weekly:
 
 
 async def _pin(session: AsyncSession, chat: int) -> str:
-    told = await chats_told.told_sites(session, chat)
-    if len(told) != 1 or told != await chats.followed_sites(session, chat):
+    if len(await chats_told.told_sites(session, chat)) != 1:
         return "weekly-pin-one"
     await diagram.want(session, chat)
     return "weekly-pinned"

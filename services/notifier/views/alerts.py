@@ -18,7 +18,8 @@ RETRACTED = {Cause.NETWORK: "alert-retracted-network", Cause.DEVICE: "alert-retr
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """An event and what is known around it; times are UTC. `above` is the name of the place it belongs to.
+    """An event and what is known around it; times are UTC. `above` is the name of the place it belongs to; of so many
+    `others` there we know how the power is.
 
     Of a correction, `off_since`: the power is off now, in another outage than the corrected one.
 
@@ -40,6 +41,8 @@ class Alert:
     area_sites: int = 0
     held_until: datetime | None = None
     above: str | None = None
+    others: int = 0
+    others_off: int = 0
     off_since: datetime | None = None
 
     @property
@@ -64,6 +67,16 @@ def alert_text(alert: Alert, reader: Reader) -> str:
 def headline_of(alert: Alert, reader: Reader) -> str:
     """The first line of an alert alone, for lists."""
     return _ALERTS[alert.kind](alert, reader)[0]
+
+
+def around_line(alert: Alert, reader: Reader) -> str:
+    """Whether it is this place alone, or more of what it belongs to; nothing where all is well or nobody knows."""
+    own = {EventKind.POWER_LOST: 1, EventKind.POWER_RESTORED: 0}.get(alert.kind)
+    if own is None or alert.above is None or not alert.others or not alert.others_off + own:
+        return ""
+    off, total = alert.others_off + own, alert.others + 1
+    key = "alert-around-all" if off == total else "alert-around"
+    return reader.words.say(key, place=reader.escape(alert.above), off=off, count=total)
 
 
 def correction_lines(alert: Alert, reader: Reader) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.notifier.views.alerts import LATE_AFTER, Alert, alert_text, correction_lines, headline_of
+from services.notifier.views.alerts import LATE_AFTER, Alert, alert_text, around_line, correction_lines, headline_of
 from services.notifier.views.reader import Reader, longer, short_name, title
 from svitlo.contracts import EventKind, PowerState
 
@@ -95,7 +95,8 @@ def _still_off(off: StillOff, reader: Reader) -> str:
 
 
 def _single(entry: Entry, reader: Reader) -> str:
-    return "\n".join([_standing(entry, reader), *_earlier(entry, reader), *_corrections(entry, reader)])
+    around = [line] if (line := around_line(entry.alert, reader)) else []
+    return "\n".join([_standing(entry, reader), *_earlier(entry, reader), *around, *_corrections(entry, reader)])
 
 
 def _standing(entry: Entry, reader: Reader) -> str:
