@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.reach import nearest
@@ -16,13 +16,18 @@ from svitlo.contracts import Cause
 from svitlo.db.watched import WATCHED_SINCE
 from svitlo.statistics import Recorded, Span, Statistics, statistics
 
-_SEEN = text(f"""
+
+def look(let_in: str) -> TextClause:
+    """The statement of a site `:site`, for whom the condition lets in: on the site `s`."""
+    return text(f"""
 SELECT w.id, w.name, w.above, coalesce(w.since, w.created_at) AS created_at, w.since IS NOT NULL AS observed FROM (
   SELECT s.id, s.name, p.name AS above, s.created_at, {WATCHED_SINCE} AS since
   FROM sites s LEFT JOIN sites p ON p.id = s.parent_id AND p.public AND p.removed_at IS NULL
-  WHERE s.id = :site AND s.removed_at IS NULL
-    AND (s.public OR EXISTS (SELECT FROM {nearest(":chat", "s.id")} n))) w
-""")  # noqa: S608
+  WHERE s.id = :site AND s.removed_at IS NULL AND ({let_in})) w
+""")  # noqa: S608 - conditions of ours
+
+
+_SEEN = look(f"s.public OR EXISTS (SELECT FROM {nearest(':chat', 's.id')} n)")
 
 _RECORDED = text("""
 SELECT started_lo, started_hi, ended_lo, ended_hi, momentary, maintenance FROM outages

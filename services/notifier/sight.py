@@ -16,7 +16,6 @@ from services.notifier import chats, chats_tree, history, people
 from services.notifier.chats import TELEGRAM, Chat, Place
 from services.notifier.history import Site
 from services.notifier.places import Tree
-from svitlo.db.watched import WATCHED_SINCE
 
 _REACHED = text("""
 SELECT s.id, s.slug, s.name, s.public FROM sites s
@@ -28,12 +27,7 @@ SELECT s.id, s.slug, s.name, s.public FROM sites s
 WHERE s.removed_at IS NULL AND (s.public OR s.id = ANY(CAST(:reach AS int[]))) ORDER BY s.name, s.id
 """)
 
-_LOOKED_AT = text(f"""
-SELECT w.id, w.name, w.above, coalesce(w.since, w.created_at) AS created_at, w.since IS NOT NULL AS observed FROM (
-  SELECT s.id, s.name, p.name AS above, s.created_at, {WATCHED_SINCE} AS since
-  FROM sites s LEFT JOIN sites p ON p.id = s.parent_id AND p.public AND p.removed_at IS NULL
-  WHERE s.id = :id AND s.removed_at IS NULL AND s.id = ANY(CAST(:reach AS int[]))) w
-""")  # noqa: S608 - ours
+_LOOKED_AT = history.look("s.id = ANY(CAST(:reach AS int[]))")
 
 _TITLES = text("""
 SELECT s.id, CASE WHEN p.id IS NULL THEN s.name ELSE p.name || ' › ' || s.name END AS title
@@ -89,7 +83,7 @@ async def site_for(session: AsyncSession, chat: Chat, key: int) -> Site | None:
     found = await history.site_for(session, chat.id, key)
     if found is not None:
         return found
-    values = {"id": key, "reach": list(await reach_of(session, chat))}
+    values = {"site": key, "reach": list(await reach_of(session, chat))}
     row = (await session.execute(_LOOKED_AT, values)).mappings().one_or_none()
     return None if row is None else history.site_of(row)
 
