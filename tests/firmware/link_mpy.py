@@ -1,5 +1,6 @@
 """Drives one Link against whatever listens on the port: what came of it, and after how long."""
 
+import errno
 import json
 import sys
 import time
@@ -45,6 +46,34 @@ def wrap(link):
 
 def subscribe(link):
     link.subscribe(b"t")
+
+
+def still_while_reading(link):
+    """Publish, and stand still for longer than the deadline while waiting for the answer; it comes meanwhile."""
+    channel = link._channel
+    take = channel._take
+
+    def late(size):
+        channel._take = take
+        time.sleep_ms(Config.keepalive_s * 1000 + 300)
+        raise OSError(errno.EAGAIN)
+
+    channel._take = late
+    publish(link)
+
+
+def still_while_writing(link):
+    """Publish, and stand still between that and the first look for the answer."""
+    channel = link._channel
+    flush = channel.flush
+
+    def slow():
+        channel.flush = flush
+        flush()
+        time.sleep_ms(Config.keepalive_s * 1000 + 300)
+
+    channel.flush = slow
+    publish(link)
 
 
 def nothing(link):

@@ -213,17 +213,17 @@ def test_frozen_broker_is_noticed_within_the_keepalive(
 def test_board_frozen_for_longer_than_an_answer_may_take_keeps_its_connection(
     make_board: BoardMaker, observer: Observer
 ) -> None:
-    board = make_board(keepalive_s=3)
+    board = make_board(keepalive_s=6)
     board.start()
     observer.heartbeat(seq=2)
 
     board.freeze()
-    time.sleep(3.3)  # the broker waits for 4.5
+    time.sleep(6.3)  # the broker waits for 9
     thawed = time.monotonic()
     board.thaw()
 
     observer.heartbeat(since=thawed, conn=1)
-    observer.heartbeat(since=thawed + 2.5, conn=1)
+    observer.heartbeat(since=thawed + 4.5, conn=1)
 
 
 def test_stale_offline_is_corrected(board: MicroPythonBoard, observer: Observer, broker: Broker) -> None:

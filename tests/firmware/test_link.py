@@ -287,6 +287,24 @@ def test_bytes_that_are_no_packet_do_not_hold_the_link_for_ever(hostile: Hostile
     assert result["error"].startswith("no answer for")
 
 
+@pytest.mark.parametrize("still", ["still_while_reading", "still_while_writing"])
+def test_answer_that_came_while_the_board_itself_stood_still_counts(
+    still: str, hostile: Hostile, scripts: Scripts
+) -> None:
+    def answer(link: Connection) -> None:
+        link.accept()
+        link.packet()
+        link.send(b"\x40\x02" + link.ids[-1].to_bytes(2, "big"))
+        link.wait_for_the_end()
+
+    hostile.behave(answer)
+
+    result = scripts.run("link", hostile.port, still, KEEPALIVE_S)
+
+    assert result["error"] is None
+    assert result["ms"] > KEEPALIVE_S * 1000
+
+
 def test_nobody_listening_is_an_error_before_any_greeting(hostile: Hostile, scripts: Scripts) -> None:
     hostile.close()
 
