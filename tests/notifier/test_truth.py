@@ -121,8 +121,8 @@ async def test_two_notifiers_share_the_work_double_nothing_and_keep_the_limit_to
             await asyncio.sleep(1.1)  # Telegram remembers what the dead one sent; time passes in the database alone
             await elapse(world.database, Patience().lease_s)
             await until(lambda: nothing_waits(world), 120)
-    calls = telegram.calls_to("sendMessage")
-    assert {call.status for call in calls} == {200}
+    assert not telegram.too_fast()
+    calls = [call for call in telegram.calls_to("sendMessage") if call.status == 200]
     assert Counter(call.params["chat_id"] for call in calls[:count]) == dict.fromkeys(range(1, count + 1), 1)
     # One alone at its half of the rate takes twice as long, two at the whole rate each take half of it.
     assert 0.9 * count / 28 < took < 1.9 * count / 28

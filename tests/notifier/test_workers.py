@@ -135,7 +135,7 @@ async def test_of_two_processes_one_polls_both_deliver_and_the_other_takes_over(
         await until(lambda: all_sent(world, *everybody), 60)
         assert [len(telegram.messages(chat)) for chat in everybody] == [1] * 150
         # Telegram takes 30 a second of both together, and none was refused.
-        assert {call.status for call in telegram.calls_to("sendMessage")} == {200}
+        assert not telegram.too_fast()
 
         standby, poller = (one, two) if "standing by" in one.said() else (two, one)
         assert "standing by" not in poller.said()

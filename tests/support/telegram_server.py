@@ -44,6 +44,9 @@ PACED = {*SENDING, *EDITING}
 Limit = tuple[int, float]
 """So many messages in so many seconds."""
 
+WATCH_S = 0.01
+"""How often the server looks whether it was kept from running."""
+
 STRICT: dict[str, Any] = {"per_second": 30, "per_chat": (3, 3.0), "per_group": (20, 60.0)}
 """Telegram's own limits, for `FakeTelegram(**STRICT)`; of one a second in a chat it takes short bursts."""
 
@@ -91,6 +94,7 @@ class Server:
         self.calls: list[Call] = []
         self.answers: list[str] = []
         self.commands: dict[str, list[str]] = {}
+        self.stood_still_s = 0.0
         self._port = port
         self._rooms: dict[int, Room] = {}
         self._blocked: dict[int, str] = {}
@@ -113,11 +117,13 @@ class Server:
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
         self._port = self._runner.addresses[0][1]
+        self._watching = asyncio.create_task(self._watch())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._watching.cancel()
         self._closing.set()
         await self._notify()
         assert self._runner is not None
@@ -126,6 +132,23 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
+
+    def too_fast(self) -> list[Call]:
+        """What was refused for coming too fast.
+
+        Nothing where this server stood still itself for longer than a message's part of a second: it then took together
+        what had been sent apart.
+        """
+        if self.per_second is not None and self.stood_still_s > 1 / self.per_second:
+            return []
+        return [call for call in self.calls if call.status == 429]
+
+    async def _watch(self) -> None:
+        """Keep `stood_still_s`, the longest time for which this process could not run, up to date."""
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(WATCH_S)
+            self.stood_still_s = max(self.stood_still_s, time.monotonic() - began - WATCH_S)
 
     async def wait_until(self, condition: Callable[[], Any], timeout_s: float = 10.0, what: str = "") -> Any:
         """Wait until a condition on this server holds (looked at after each request) and return its value."""
