@@ -359,7 +359,7 @@ class FakeTelegram(Server):
             if call.method.lower() == method.lower() and (chat_id is None or call.params.get("chat_id") == chat_id)
         ]
 
-    async def wait_for(self, chat_id: int, what: str | Callable[[Seen], bool], timeout_s: float = 10.0) -> Seen:
+    async def wait_for(self, chat_id: int, what: str | Callable[[Seen], bool], timeout_s: float = 20.0) -> Seen:
         """The first message in the chat that contains the words or fulfils the condition, now or later."""
 
         def found() -> Seen | None:
