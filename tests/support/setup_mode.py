@@ -80,12 +80,12 @@ class SetUp:
         self._umqtt = umqtt
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, error: str = "", patience_ms: int = 0, read_ms: int = 0) -> SetUp:
+    def start(self, error: str = "", patience_ms: int = 0, read_ms: int = 0, stays_ms: int = 300) -> SetUp:
         """Run the board; the arguments are those of portal_mpy.py."""
         assert self._umqtt
         command = interpreter("56wk", SCRIPT)
         self._process = subprocess.Popen(
-            [*command, error, str(patience_ms), str(read_ms)],
+            [*command, error, str(patience_ms), str(read_ms), str(stays_ms)],
             cwd=self.folder,
             env=environment(self._umqtt),
             stdout=subprocess.PIPE,
