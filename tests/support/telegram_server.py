@@ -47,6 +47,10 @@ Limit = tuple[int, float]
 STRICT: dict[str, Any] = {"per_second": 30, "per_chat": (3, 3.0), "per_group": (20, 60.0)}
 """Telegram's own limits, for `FakeTelegram(**STRICT)`; of one a second in a chat it takes short bursts."""
 
+FEW = 3
+"""So many refusals are no haste of a sender that keeps to them: where a machine stands still and goes on, messages that
+lay on their way arrive together (`services.notifier.pacing.Line`). Without a pace, more than these come in a second."""
+
 
 @dataclass(frozen=True)
 class Call:
