@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from svitlo.db.session import Database
 from tests.support import docker, postgres
 from tests.support.broker import Broker, ContainerBroker, ProcessBroker
 from tests.support.postgres import ContainerServer, ProcessServer, Server
+
+# A machine that stands still for a moment says nothing about an example.
+settings.register_profile("svitlo", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("svitlo")
 
 
 def pytest_report_header() -> list[str]:

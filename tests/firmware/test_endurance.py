@@ -266,7 +266,7 @@ def _board(here: Path, umqtt: UmqttSource, broker: HostileBroker, **options: Any
         umqtt=umqtt,
         mqtt_port=broker.port,
         interval_s=1,
-        **{"keepalive_s": 4, **options},
+        **{"keepalive_s": 12, **options},  # the broker is a thread of ours, which may stand still
     )
 
 

@@ -76,24 +76,28 @@ def test_mains_lost_while_nobody_listens_is_told_afterwards_with_its_time(
     listens_again = observer.expect_return()
     broker.stop()
     wait_until(lambda: "next attempt" in sensing.log_text(), "not noticed")
+    lost = [time.monotonic()]
     sensing.world("pin-34", GONE)
-    cut = time.monotonic()
     wait_until(lambda: "mains: lost" in sensing.log_text(), "mains not noticed")
+    lost.append(time.monotonic())
     time.sleep(1)
+    back = [time.monotonic()]
     sensing.world("pin-34", THERE)
-    back = time.monotonic()
     wait_until(lambda: sensing.log_text().count("mains: there") == 1, "mains not noticed")
+    back.append(time.monotonic())
     sensing.freeze()  # what it tells is not kept for those who come later
     broker.start()
     listens_again()
+    thawed = time.monotonic()
     sensing.thaw()
 
     wait_until(lambda: len(kinds(observer)) >= 5, "no journal", 60)
     assert [kind for kind, _ in kinds(observer)] == ["boot", "net_lost", "mains_lost", "mains_back", "net_back"]
     arrived = next(m.at for m in observer.messages if b"mains_lost" in m.payload and m.topic.endswith("/journal"))
     told = dict(kinds(observer))
-    assert told["mains_lost"] == pytest.approx(cut - arrived, abs=1)
-    assert told["mains_back"] == pytest.approx(back - arrived, abs=1.5)
+    # Told is the time since, in whole seconds; it was sent after the thaw, and before it arrived.
+    assert lost[0] - arrived - 1 <= told["mains_lost"] <= lost[1] - thawed + 1
+    assert back[0] - arrived - 1 <= told["mains_back"] <= back[1] - thawed + 1
     assert told["net_lost"] <= told["mains_lost"]
 
 
@@ -135,7 +139,7 @@ def test_return_of_the_mains_that_was_not_heard_has_the_time_of_the_return(
 
     wait_until(lambda: "mains_back" in dict(kinds(observer)), "not told", 60)
     arrived = next(m.at for m in observer.messages if b"mains_back" in m.payload)
-    assert dict(kinds(observer))["mains_back"] == pytest.approx(back - arrived, abs=3)
+    assert dict(kinds(observer))["mains_back"] == pytest.approx(back - arrived, abs=5)  # a keepalive is ten
 
 
 def test_what_was_told_live_is_not_told_again(sensing: MicroPythonBoard, observer: Observer) -> None:

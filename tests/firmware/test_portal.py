@@ -333,7 +333,9 @@ def test_garbage_gets_no_name(fresh: SetUp) -> None:
     ids=range(18),
 )
 def test_bad_requests_are_refused_and_the_next_is_served(request_: bytes, status: int, fresh: SetUp) -> None:
-    assert fresh.raw(request_).startswith(b"HTTP/1.1 %d " % status)
+    # Who stands still while the board waits for its caller's rest has the answer taken from its hands by a RST.
+    answer = next(filter(None, (fresh.raw(request_) for _ in range(4))), b"")
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert fresh.get().status_code == 200
 
 
@@ -403,10 +405,15 @@ def test_heap_does_not_grow_with_requests(fresh: SetUp) -> None:
 
 def test_a_board_nobody_comes_to_tries_its_configuration_again(set_up: SetUp) -> None:
     set_up.config.write_text(json.dumps(OLD))
-    set_up.start("could not join home: wrong password", patience_ms=1500)
-
-    for _ in range(3):  # what a phone in the pocket asks by itself is nobody
-        set_up.get("generate_204")
+    for _ in range(4):
+        set_up.start("could not join home: wrong password", patience_ms=1500)
+        try:
+            for _ in range(3):  # what a phone in the pocket asks by itself is nobody
+                set_up.get("generate_204")
+        except httpx.TransportError:
+            set_up.end()  # we stood still for longer than its patience: nobody asked
+            continue
+        break
     result = set_up.end()
 
     assert result["reset"]
@@ -428,18 +435,18 @@ def test_a_long_press_leaves_set_up_mode(known: SetUp) -> None:
 def test_without_an_access_point_it_says_so_and_returns(set_up: SetUp, scripts: Scripts) -> None:
     (set_up.world / "portal-ports").unlink()
 
-    result = scripts.run("portal", "", 0, 0)
+    result = scripts.run("portal", "", 0, 0, 300)
 
     assert not result["reset"]
     assert result["lines"] == ["set-up: no access point: the desktop has none (world/portal-ports)"]
 
 
-def test_the_saved_page_stays_for_the_phone_that_asks_again(fresh: SetUp) -> None:
-    page = fresh.page()
-    fresh.send(page, c=CODE)
-    assert "The board restarts" in fresh.send(page, c="", s="").text
-    fresh.end()
-    assert json.loads(fresh.config.read_text())["wifi"]["ssid"] == "home"
+def test_the_saved_page_stays_for_the_phone_that_asks_again(set_up: SetUp) -> None:
+    set_up.start(stays_ms=60_000)
+    page = set_up.page()
+    set_up.send(page, c=CODE)
+    assert "The board restarts" in set_up.send(page, c="", s="").text
+    assert json.loads(set_up.config.read_text())["wifi"]["ssid"] == "home"
 
 
 def _closed(caller: socket.socket) -> bool:

@@ -25,7 +25,7 @@ FILES = {
 HANGS = """\
 import time
 while True:
-    time.sleep(1)
+    time.sleep_ms(200)
 """
 
 MakeJob = Callable[..., Job]

@@ -31,7 +31,7 @@ from tests.support.wait import eventually_async
 
 KYIV = ZoneInfo("Europe/Kyiv")
 QUICK = Patience(
-    call_s=0.5, poll_s=0.2, closed_s=0.3, drain_s=1.0, retries=Retries(first_s=0.05, longest_s=0.2, give_up_s=60)
+    call_s=4.0, poll_s=0.2, closed_s=0.3, drain_s=5.0, retries=Retries(first_s=0.05, longest_s=0.2, give_up_s=60)
 )
 
 
@@ -117,7 +117,7 @@ class World:
             pass
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+async def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
     """Wait for a condition, awaited if it is a coroutine, and return its value."""
     return await eventually_async(condition, timeout_s)
 

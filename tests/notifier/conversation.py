@@ -26,7 +26,7 @@ async def talking(
         Context(database=database, language="uk", zone=KYIV, clock=clock),
         Pace(TELEGRAM),
         api_url=telegram.url,
-        timeout_s=2.0,
+        timeout_s=10.0,
         poll_s=5,
         closed_s=0.2,
     )

@@ -44,9 +44,9 @@ class Clock:
 async def working(world: World, telegram: FakeTelegram, clock: Clock, secrets: Secrets | None) -> AsyncIterator[None]:
     """The bot and its chores at work."""
     context = Context(database=world.database, language="uk", zone=KYIV, clock=clock, secrets=secrets)
-    bot = make_bot(telegram.token, telegram.url, 2.0)
+    bot = make_bot(telegram.token, telegram.url, 10.0)
     chores = Chores(context, bot, Pace(TELEGRAM), poll_s=0.05, again=timedelta(seconds=0.1))
-    poller = Poller(telegram.token, context, Pace(TELEGRAM), api_url=telegram.url, timeout_s=2.0, poll_s=5)
+    poller = Poller(telegram.token, context, Pace(TELEGRAM), api_url=telegram.url, timeout_s=10.0, poll_s=5)
     tasks = [asyncio.create_task(chores.run()), asyncio.create_task(poller.run())]
     try:
         yield

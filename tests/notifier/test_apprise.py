@@ -129,11 +129,11 @@ async def test_what_cannot_be_reached_is_tried_later(said: StringIO) -> None:
 
 
 async def test_a_target_that_hangs_holds_up_nobody(hook: Hook) -> None:
-    hook.pause_s = 2.0
+    hook.pause_s = 30.0
     began = time.monotonic()
     with pytest.raises(TryLaterError, match=r"within 0\.3 s"):
         await AppriseChannel(timeout_s=0.3).send(hook.address(), SAID)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("target", [None, "nothing://x", "no address at all", "json://"])

@@ -45,7 +45,7 @@ async def working(world: World, telegram: FakeTelegram) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def delivering(world: World, telegram: FakeTelegram) -> AsyncIterator[None]:
-    channel = TelegramChannel(telegram.token, telegram.url, timeout_s=0.5)
+    channel = TelegramChannel(telegram.token, telegram.url, timeout_s=5.0)
     try:
         async with sending(world, channel):
             yield

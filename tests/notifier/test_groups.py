@@ -301,7 +301,7 @@ async def test_unlinking_everything_takes_the_pinned_message_away(
     telegram.say(GROUP, "/unlink", user_id=ADMIN)
     await telegram.wait_for(GROUP, "Яке місце прибрати?")
     telegram.press(GROUP, "Дім a", user_id=ADMIN)
-    await until(lambda: followed(world, GROUP), 5)
+    await until(lambda: followed(world, GROUP))
     await telegram.wait_until(lambda: telegram.messages(GROUP)[-1].text.endswith("про світло:\n\n• Дім b"))
     assert len(telegram.pinned(GROUP)) == 1
     telegram.say(GROUP, "/unlink", user_id=ADMIN)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 from services.notifier.pacing import Retries
 from svitlo.contracts import Cause, Change, EventKind
 from tests.notifier.conftest import QUICK, World, notifying, until
-from tests.notifier.test_planning import EAGER
+from tests.notifier.test_planning import EAGER, caught_up
 from tests.support.telegram import FakeTelegram
 from tests.support.wait import free_port
 
@@ -19,15 +18,16 @@ async def test_a_loss_that_arrived_without_an_answer_is_taken_back(world: World,
     """Telegram takes the message and answers too late; while the retry waits the board is back: it was the internet."""
     house = await world.site("house")
     await world.chat(1, house)
-    patience = replace(QUICK, retries=Retries(first_s=3.0, longest_s=3.0, give_up_s=60))
+    patience = replace(QUICK, call_s=0.5, retries=Retries(first_s=3.0, longest_s=3.0, give_up_s=60))
     telegram.slow(2.0)
     async with notifying(world, telegram, rates=EAGER, patience=patience):
         await world.event(house, LOST)
         await telegram.wait_for(1, "світла немає")
-        await asyncio.sleep(0.7)  # the call has timed out
+        await until(lambda: world.rows("SELECT 1 FROM deliveries WHERE attempts > 0 AND claimed_until IS NULL"))
         await world.event(house, RESTORED, cause=Cause.NETWORK)
         await world.event(house, REVISED, cause=Cause.NETWORK, change=Change.RETRACTED)
-        await asyncio.sleep(4.0)
+        await until(lambda: caught_up(world))
+        await until(lambda: nothing_waits(world))
     assert "світла немає" not in telegram.texts(1)[-1], telegram.texts(1)
 
 
@@ -42,7 +42,7 @@ async def test_a_loss_that_was_sent_before_a_kill_is_taken_back(world: World, te
     await world.event(house, RESTORED, cause=Cause.NETWORK)
     await world.event(house, REVISED, cause=Cause.NETWORK, change=Change.RETRACTED)
     async with notifying(world, telegram, rates=EAGER):
-        await telegram.wait_for(1, "не зникало", 5)
+        await telegram.wait_for(1, "не зникало")
 
 
 async def test_a_loss_that_surely_was_not_sent_vanishes_with_its_retraction(world: World) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -12,9 +11,9 @@ from svitlo.contracts import Cause, Change, EventKind, PowerEvent
 from svitlo.db import log
 from svitlo.ids import uuid7
 from svitlo.registry import SiteRow
-from tests.notifier.conftest import KYIV, World, notifying
+from tests.notifier.conftest import KYIV, World, notifying, until
 from tests.notifier.test_corrections import outage as past_outage
-from tests.notifier.test_planning import ALWAYS_QUIET, EAGER, pass_time, rule
+from tests.notifier.test_planning import ALWAYS_QUIET, EAGER, caught_up, pass_time, rule
 from tests.support.telegram import FakeTelegram
 
 LOST, RESTORED, REVISED = EventKind.POWER_LOST, EventKind.POWER_RESTORED, EventKind.OUTAGE_REVISED
@@ -102,9 +101,9 @@ async def test_the_morning_does_not_say_that_all_is_well_when_it_is_off(world: W
         await world.event(house, LOST)
         world.outages["house"] = yesterdays
         await world.event(house, REVISED, cause=Cause.NETWORK, change=Change.RETRACTED)
-        await asyncio.sleep(0.8)
+        await until(lambda: caught_up(world))
         await pass_time(world)
-        await telegram.wait_until(lambda: len(telegram.messages(1)) == 3, 5)
+        await telegram.wait_until(lambda: len(telegram.messages(1)) == 3)
     first, *rest = telegram.texts(1)[-1].splitlines()
     assert "світла немає" in first
     assert "скасовано" in rest[-1]

@@ -7,11 +7,11 @@ stands for the reset into the loader, the first word that is none of the loader'
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
 import shutil
-import signal
 import subprocess
 import threading
 import tty
@@ -153,7 +153,8 @@ class Board:
         code = child.wait()
         for end in (child.stdin, child.stdout):
             if end is not None:
-                end.close()
+                with contextlib.suppress(BrokenPipeError):
+                    end.close()
         return code
 
     def _hear(self, data: bytes) -> None:
@@ -180,7 +181,7 @@ class Board:
         for byte in data:
             if self._mode == "program":
                 if byte == 3 and self._child is not None and self.boots > self.deaf_boots:
-                    self._child.send_signal(signal.SIGINT)
+                    self._type(b"\x03")
                 elif byte != 3:
                     self._line.append(byte)
             elif self._mode == "friendly":
@@ -270,7 +271,11 @@ class Board:
         self._mode, self._ends = "busy", 0
         if self._child is None:
             self._spawn(Path(__file__).parent / "raw_repl_mpy.py")
+        self._type(len(code).to_bytes(4, "big") + code)
+
+    def _type(self, data: bytes) -> None:
         assert self._child is not None
         assert self._child.stdin is not None
-        self._child.stdin.write(len(code).to_bytes(4, "big") + code)
-        self._child.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it ended meanwhile, which is heard next
+            self._child.stdin.write(data)
+            self._child.stdin.flush()

@@ -45,7 +45,7 @@ async def speaking_as(broker: Broker, username: str, *, will: bytes | None = Non
         username=where.username,
         password=where.password,
         identifier=username if "." not in username else f"{username}.test",
-        timeout=5,
+        timeout=15,
         keepalive=10,
         will=aiomqtt.Will(topic, will, qos=1, retain=True) if will is not None else None,
     ) as client:

@@ -78,7 +78,7 @@ async def integrating(broker: Broker) -> AsyncIterator[Integrator]:
     """The integrator, once it has everything that the broker keeps."""
     where = address(broker, f"key.{NAME}")
     async with aiomqtt.Client(
-        where.host, where.port, username=where.username, password=where.password, identifier=where.username, timeout=5
+        where.host, where.port, username=where.username, password=where.password, identifier=where.username, timeout=15
     ) as client:
         integrator = Integrator(client)
         task = asyncio.create_task(integrator.listen())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from services.notifier.sender import Patience
 from svitlo.db.session import Database
 from tests.support.broker import Broker, address
 from tests.support.telegram import FakeTelegram
@@ -28,9 +29,15 @@ JOIN chats c ON c.platform = 'telegram' AND c.chat_id = f.chat
 """)
 
 _ELAPSE = {
-    "deliveries": """UPDATE deliveries SET created_at = created_at - :span, next_attempt_at = next_attempt_at - :span,
-       claimed_until = claimed_until - :span WHERE state = 'pending'""",
+    "deliveries": """UPDATE deliveries SET created_at = created_at - :span, next_attempt_at = next_attempt_at - :span
+       WHERE state = 'pending'""",
     "chats": "UPDATE chats SET told_at = told_at - :span WHERE told_at IS NOT NULL",
+}
+
+# What was claimed this moment is somebody's who lives.
+_ELAPSE_FOR_WORKERS = {
+    "deliveries": """UPDATE deliveries SET claimed_until = claimed_until - :span
+       WHERE state = 'pending' AND claimed_until < now() + make_interval(secs => {lease_s:g}) - interval '0.5 s'""",
     "notifier_workers": "UPDATE notifier_workers SET seen_at = seen_at - :span",
 }
 
@@ -128,11 +135,12 @@ async def add_chats(database: Database, follows: dict[int, list[int]]) -> None:
         await session.execute(_FOLLOW, {"chats": [chat for chat, _ in pairs], "sites": [site for _, site in pairs]})
 
 
-async def elapse(database: Database, seconds: float) -> None:
-    """Let time pass for what waits: leases, retries, gatherings, the share of processes that are gone."""
+async def elapse(database: Database, seconds: float, *, of_workers: bool = True) -> None:
+    """Let time pass for what waits: retries, gatherings, and `of_workers` the leases and shares of those that died."""
     span = f"make_interval(secs => {seconds:g})"
-    for table, statement in _ELAPSE.items():
+    for table, statement in [*_ELAPSE.items(), *(_ELAPSE_FOR_WORKERS.items() if of_workers else ())]:
         async with database.transaction() as session:
             # Row by row beside a notifier at work this could be a deadlock: so nobody else writes meanwhile.
             await session.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
-            await session.execute(text(statement.replace(":span", span)))
+            done = statement.replace(":span", span).replace("{lease_s:g}", f"{Patience().lease_s:g}")
+            await session.execute(text(done))

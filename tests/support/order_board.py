@@ -51,7 +51,7 @@ class OrderBoard:
             username=where.username,
             password=where.password,
             identifier=self.name,
-            timeout=10,
+            timeout=15,
             keepalive=10,
         ) as client:
             self._client = client

@@ -26,13 +26,13 @@ def settings_for(service: str, broker: Broker, database_url: str, **overrides: A
 
 @asynccontextmanager
 async def serving(run: Callable[[Settings], Coroutine[Any, Any, None]], settings: Settings) -> AsyncIterator[None]:
-    """The service as a task; cancelled, and awaited for ten seconds at most, at the end."""
+    """The service as a task; cancelled, and awaited for twenty seconds at most, at the end."""
     task = asyncio.create_task(run(settings), name="service under test")
     try:
         yield
         assert not task.done(), task.exception()
     finally:
         task.cancel()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             with contextlib.suppress(asyncio.CancelledError):
                 await task

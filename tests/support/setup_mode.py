@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from svitlo.simulator.micropython import UmqttSource, environment, interpreter
+from tests.support.wait import free_port
 
 SCRIPT = Path(__file__).parents[1] / "firmware" / "portal_mpy.py"
 SCAN = [["home", -48, 3], ["home", -80, 3], ["café", -77, 0], ['<script>alert("1")</script>', -65, 3], ["", -30, 3]]
@@ -72,19 +73,19 @@ class SetUp:
         self.config = self.folder / "config.json"
         self.world = self.folder / "world"
         self.world.mkdir(exist_ok=True)
-        self.http, self.dns = _free_port(socket.SOCK_STREAM), _free_port(socket.SOCK_DGRAM)
+        self.http, self.dns = free_port(), free_port(socket.SOCK_DGRAM)
         (self.world / "portal-ports").write_text(f"{self.http} {self.dns}")
         (self.world / "scan").write_text(json.dumps(SCAN))
         self.url = f"http://127.0.0.1:{self.http}/"
         self._umqtt = umqtt
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, error: str = "", patience_ms: int = 0, read_ms: int = 0) -> SetUp:
+    def start(self, error: str = "", patience_ms: int = 0, read_ms: int = 0, stays_ms: int = 300) -> SetUp:
         """Run the board; the arguments are those of portal_mpy.py."""
         assert self._umqtt
         command = interpreter("56wk", SCRIPT)
         self._process = subprocess.Popen(
-            [*command, error, str(patience_ms), str(read_ms)],
+            [*command, error, str(patience_ms), str(read_ms), str(stays_ms)],
             cwd=self.folder,
             env=environment(self._umqtt),
             stdout=subprocess.PIPE,
@@ -163,10 +164,3 @@ class SetUp:
         if self._process and self._process.poll() is None:
             self._process.kill()
             print(self._process.communicate()[0])
-
-
-def _free_port(kind: int) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

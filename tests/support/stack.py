@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -81,8 +82,12 @@ class StackUnderTest:
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         assert self._process is not None
-        self._process.wait(10)
-        psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=5)
+        self._process.wait(20)
+        left = []
+        for pid in pids:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.append(psutil.Process(pid))
+        psutil.wait_procs(left, timeout=10)
 
     def svitlo(self, *arguments: str, check: bool = True) -> str:
         """Run a command against this stack; its standard output (with standard error when it is allowed to fail)."""
@@ -91,7 +96,7 @@ class StackUnderTest:
             env=self._env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=90,
             check=False,
         )
         assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
@@ -102,7 +107,7 @@ class StackUnderTest:
 
     def wait(self) -> int:
         assert self._process is not None
-        return self._process.wait(20)
+        return self._process.wait(40)
 
     def noted(self) -> bool:
         return (self.directory / "run" / "children.json").exists()
@@ -116,7 +121,7 @@ class StackUnderTest:
 
     def ready(self) -> bool:
         try:
-            return httpx.get(self.http_url + "/readyz", timeout=5).status_code == 200
+            return httpx.get(self.http_url + "/readyz", timeout=15).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -126,7 +131,7 @@ class StackUnderTest:
 
     def get(self, path: str, key: str | None = None) -> Any:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        answer = httpx.get(self.http_url + path, headers=headers, timeout=5)
+        answer = httpx.get(self.http_url + path, headers=headers, timeout=15)
         answer.raise_for_status()
         return answer.json()
 

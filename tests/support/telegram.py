@@ -49,7 +49,7 @@ from tests.support.telegram_rooms import (
     me,
     person,
 )
-from tests.support.telegram_server import STRICT, TOKEN, Call, Server
+from tests.support.telegram_server import FEW, STRICT, TOKEN, Call, Server
 
 __all__ = (
     "ANONYMOUS_ID",
@@ -58,6 +58,7 @@ __all__ = (
     "CHANNEL_RIGHTS",
     "DELETE",
     "EDIT",
+    "FEW",
     "PIN",
     "POST",
     "STRICT",
@@ -359,7 +360,11 @@ class FakeTelegram(Server):
             if call.method.lower() == method.lower() and (chat_id is None or call.params.get("chat_id") == chat_id)
         ]
 
-    async def wait_for(self, chat_id: int, what: str | Callable[[Seen], bool], timeout_s: float = 10.0) -> Seen:
+    def refused(self) -> int:
+        """How many of the bot's requests came too fast."""
+        return sum(call.status == 429 for call in self.calls)
+
+    async def wait_for(self, chat_id: int, what: str | Callable[[Seen], bool], timeout_s: float = 20.0) -> Seen:
         """The first message in the chat that contains the words or fulfils the condition, now or later."""
 
         def found() -> Seen | None:
