@@ -148,6 +148,20 @@ def test_partial_reaches_the_top() -> None:
     assert world.fleet.sites["region"].children == ChildTally(total=2, on=1, partial=1, off=0, unknown=0)
 
 
+def test_partial_reaches_the_top_past_a_site_in_maintenance() -> None:
+    sites = {
+        "region": Place(),
+        "block": Place(parent="region", maintenance=((after(5), after(1000)),)),
+        "east": Place(devices={"d1": 1}, parent="block"),
+        "west": Place(devices={"d2": 1}, parent="block"),
+    }
+    world = World(sites).begin().beat("d1").beat("d2").beats(60, "d1")
+    assert (world.shown("block"), world.shown("region")) == (SiteStateWord.MAINTENANCE, SiteStateWord.PARTIAL)
+    assert world.fleet.sites["region"].children == ChildTally(total=1, on=0, partial=1, off=0, unknown=0)
+    world.beat("d2")
+    assert world.shown("region") is SiteStateWord.ON
+
+
 def test_a_parent_with_a_board_of_its_own_has_its_own_power() -> None:
     sites = {"block": Place(devices={"d1": 1}), "west": Place(devices={"d2": 1}, parent="block")}
     world = World(sites).begin().beat("d1").beat("d2").beats(40, "d1")

@@ -339,7 +339,9 @@ class Fleet:
         self.sites[slug] = site
         if changed or effects or site != before:
             effects.append(SiteChanged(slug, site))
-        if place.parent in self.places and (site.power, site.state) != (before.power, before.state) and not registry:
+        # What stands under it counts too: maintenance or backup shows in its place, but not to the sites above.
+        seen, known = (site.power, site.state, site.children), (before.power, before.state, before.children)
+        if place.parent in self.places and seen != known and not registry:
             effects += self._judge(place.parent, now)
         return effects
 
