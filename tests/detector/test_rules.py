@@ -10,7 +10,7 @@ from services.detector.core.effects import SiteChanged
 from services.detector.core.observation import ObservationKind
 from services.detector.core.place import Place, Rule, Verdict, Vote, decide
 from svitlo.contracts import ChildTally, PowerState, SiteStateWord
-from tests.support.world import World, after, home
+from tests.support.world import POWER_ON, World, after, home
 
 A, D, U, N = Vote.ALIVE, Vote.DEAD, Vote.UNSEEN, Vote.ABSTAINS
 ON, OFF, UNKNOWN, HOLD = Verdict.ON, Verdict.OFF, Verdict.UNKNOWN, Verdict.HOLD
@@ -227,6 +227,26 @@ def test_a_registry_changed_while_we_were_blind_is_no_outage(restarted: bool) ->
     world.at(105).see()
     assert world.at(300).events == []
     assert world.power() is PowerState.UNKNOWN
+
+
+def test_what_a_board_went_through_elsewhere_is_not_told_of_the_site_it_stands_for_since_a_restart() -> None:
+    """It replaced the site's own board while no detector ran."""
+    world = World({"home": ("d1",), "shed": ("d2",)}).begin().beat("d1", boots=1).beat("d2", boots=1).beats(100, "d1")
+    world.beat("d2", boot="b2", boots=2, uptime=3, reset=POWER_ON).at(105)
+    told = len(world.log)
+    assert {event.site for event in world.log} == {"shed"}
+    world.restart({"home": ("d2",), "shed": ()})
+    assert len(world.beats(400, "d2", boot="b2", boots=2).log) == told
+    assert world.power() is PowerState.ON
+
+
+def test_a_dead_board_that_came_to_a_site_while_no_detector_ran_brings_no_interruption_along() -> None:
+    world = World({"home": ("d1",), "shed": ("d2",)}).begin().beat("d1", boots=1).beat("d2", boots=1).beats(100, "d1")
+    told = len(world.log)
+    world.restart({"home": ("d2",), "shed": ()}).at(200)
+    world.beat("d2", boot="b2", boots=2, uptime=3, reset=POWER_ON).beats(300, "d2", boot="b2", boots=2)
+    assert [event.site for event in world.log[told:] if event.site == "home"] == []
+    assert world.power() is PowerState.ON
 
 
 def test_a_loss_that_was_stored_before_its_outage_is_an_outage_after_the_restart() -> None:

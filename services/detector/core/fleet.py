@@ -151,6 +151,10 @@ class Fleet:
             elif site in before:
                 self._forget_devices(site, before[site].devices.keys() - place.devices.keys())
                 self._disregard_darks(site, place.devices.keys() - before[site].devices.keys())
+            elif self.sites[site].cast not in (None, place.cast):
+                # It changed while no detector ran, so nobody knows which devices are new.
+                self._forget_devices(site, self.sites[site].accounted.keys() - place.devices.keys())
+                self._disregard_darks(site, place.devices)
             if (cast := place.cast) != (known := self.sites[site].cast):
                 self.sites[site] = replace(self.sites[site], cast=cast, recast=known is not None)
         for site in self._hierarchy.from_below():
