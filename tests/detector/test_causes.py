@@ -111,6 +111,28 @@ def test_where_all_must_live_one_lost_router_is_no_excuse_for_a_dead_board() -> 
     assert (world.outages[0].cause, world.outages[0].retracted_at) == (Cause.POWER, None)
 
 
+def twice_lost(*, confirm_on: float = 60) -> World:
+    """Its connection failed, it was back for ten seconds, which confirm nothing, and was lost again."""
+    place = Place(devices={"d1": 1}, confirm_on=timedelta(seconds=confirm_on))
+    world = World({"home": place}).begin().beat(uptime=1000, boots=1)
+    return world.at(100).beat(conn=2, uptime=1100, boots=1).at(110).beat(conn=2, uptime=1110, boots=1)
+
+
+def test_a_cut_that_follows_a_lost_connection_before_the_return_is_confirmed_is_not_taken_back() -> None:
+    world = twice_lost().at(7200).beat(boot="b2", boots=2, uptime=1, reset=POWER_ON)
+    world.beats(7300, boot="b2", boots=2)
+    outage = world.outages[0]
+    assert (len(world.outages), outage.cause, outage.retracted_at, outage.momentary) == (1, Cause.POWER, None, False)
+    assert (outage.started_lo, outage.started_hi, outage.detected_at) == (after(110), after(133), after(133))
+    assert outage.ended_hi == after(7199)
+    assert world.power() is PowerState.ON
+
+
+def test_a_connection_lost_twice_before_the_return_is_confirmed_is_taken_back() -> None:
+    world = twice_lost().at(300).beat(conn=3, uptime=1300, boots=1).beats(400, conn=3, boots=1)
+    assert [(row.cause, row.retracted_at) for row in world.outages] == [(Cause.NETWORK, after(360))]
+
+
 def test_a_mains_sensor_knows_the_cause_at_once() -> None:
     world = home().beat(mains=True).at(4).say(ObservationKind.MAINS_LOST)
     assert world.started.cause is Cause.POWER

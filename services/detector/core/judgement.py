@@ -163,18 +163,30 @@ class Judgement(Telling):
             self._review_open(self.site.outage)
 
     def _review_open(self, outage: Outage) -> None:
-        known = self._with_news(outage)
+        known, begins_anew = self._with_news(outage), False
         for name, device in self._devices.items():
-            if device.liveness is Liveness.LOST and device.dark is not None and name not in known.members:
+            if device.liveness is not Liveness.LOST or device.dark is None:
+                continue
+            before = known.members.get(name)
+            # One that had power while it was missing first, and is missing again, may have lost it only now.
+            again = before is not None and before.cause in POWERED and before.number < device.dark.number
+            if before is None or again:
                 alive = tuple(other for other in known.alive if other != name)
                 known = replace(known, members=known.members | {name: device.dark}, alive=alive)
+                begins_anew = begins_anew or again
                 self._account({name: device.dark})
         if known is outage:
             return
         cause = cause_of(self._place, known.members, known.alive)
         self.site = replace(self.site, outage=known)
+        revised = self._dated_anew(known) if begins_anew else known
+        if revised.started_lo > revised.detected_at:
+            revised = replace(revised, detected_at=self._now)  # what was found first was not this
         if cause is Cause.POWER and outage.cause is not Cause.POWER:
-            self._revise(replace(known, cause=cause))
+            revised = replace(revised, cause=cause)
+        if revised is not known:
+            self._revise(revised)
+            self.site = replace(self.site, since=revised.started_lo)
 
     def _review_past(self, outage: Outage) -> None:
         known = self._with_news(outage)
