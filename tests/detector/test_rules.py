@@ -103,6 +103,25 @@ def test_a_debounce_goes_on_after_a_blind_span_where_it_stood() -> None:
     assert world.at(1040).power() is PowerState.OFF
 
 
+def test_a_debounce_goes_on_over_restarts_however_many() -> None:
+    slow = Place(devices={"d1": 1}, confirm_off=timedelta(seconds=60))
+    world = World({"home": slow}).begin().beat()
+    for stop in (40, 55, 70):
+        world.at(stop).restart()
+    assert world.at(82).power() is PowerState.ON
+    assert world.at(84).power() is PowerState.OFF
+
+
+def test_a_debounce_survives_a_clock_that_is_set_back() -> None:
+    slow = Place(devices={"d1": 1}, confirm_off=timedelta(seconds=60))
+    world = World({"home": slow}).begin().beat().at(43)
+    world.fleet.link_down(world.now, "stall")
+    world.now = after(20)
+    world.effects += world.fleet.rewind(world.now)
+    assert world.see().at(59).power() is PowerState.ON
+    assert world.at(61).power() is PowerState.OFF
+
+
 def test_a_changed_rule_is_no_outage() -> None:
     world = three(Rule.ANY).beats(60, "d1")
     world.register({"home": Place(devices={"d1": 1, "d2": 1, "d3": 1}, rule=Rule.ALL)})

@@ -118,21 +118,19 @@ def frozen(site: SiteState, at: datetime) -> SiteState:
 
 
 def rewound(site: SiteState, now: datetime) -> SiteState:
-    """The site after our clock was set back: nothing happened later than `now`, and nothing waits for long."""
-    unstable = site.unstable
+    """The site after our clock was set back: nothing happened later than `now`, and nothing waits for long.
+
+    A debounce that stands still goes on where it stood: a length of time knows of no clock.
+    """
+    site = frozen(site, now)
     return replace(
         site,
         since=earlier(site.since, now),
-        pending=None,
-        pending_at=None,
-        pending_for=None,
         outage=_outage_rewound(site.outage, now) if site.outage is not None else None,
         past=tuple(_outage_rewound(outage, now) for outage in site.past),
         hold_until=earlier(site.hold_until, now),
-        turns=(),
-        unstable=replace(unstable, since=min(unstable.since, now), last_at=min(unstable.last_at, now))
-        if unstable
-        else None,
+        turns=tuple(turn for turn in site.turns if turn.at <= now),
+        unstable=clamped(site.unstable, now, _UNSTABLE_TIMES) if site.unstable is not None else None,
         dips=tuple(Dip(dip.device, dark_rewound(dip.dark, now)) for dip in site.dips),
         dips_at=None,
         owed=tuple(clamped(event, now, ("occurred_lo", "occurred_hi", "detected_at")) for event in site.owed),
@@ -153,6 +151,7 @@ def _outage_rewound(outage: Outage, now: datetime) -> Outage:
     return replace(clamped(outage, now, _OUTAGE_TIMES), members=members)
 
 
+_UNSTABLE_TIMES = ("since", "last_at")
 _OUTAGE_TIMES = (
     "started_lo",
     "started_hi",
