@@ -116,6 +116,19 @@ def test_an_unstable_site_that_stays_off_says_so_in_its_summary() -> None:
     assert kinds(world)[-2:] == ["power_restored", "outage_revised"]
 
 
+def test_power_that_calms_down_in_maintenance_is_summed_up_at_its_end() -> None:
+    """Told last was that it comes and goes, and is off."""
+    place = Place(devices={"d1": 1}, maintenance=((after(300), after(4000)),))
+    world = returns(blinks(World({"home": place}).begin(), 3).at(180), 9)
+    assert kinds(world)[-1] == "unstable"
+    world.beats(3990, boot="b9", boots=9)
+    assert (kinds(world)[-1], world.fleet.sites["home"].unstable) == ("unstable", None)
+    stable = world.beats(4000, boot="b9", boots=9).log[-1]
+    assert stable.kind is EventKind.STABLE
+    assert stable.flapping is not UNSET
+    assert (stable.flapping.power, stable.flapping.changes) == (PowerState.ON, 6)
+
+
 def test_two_outages_in_ten_minutes_are_told_as_they_are() -> None:
     world = blinks(home(), 2).beat(boot="z", boots=13, uptime=0, reset=POWER_ON)
     assert kinds(world).count("unstable") == 0

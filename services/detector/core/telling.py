@@ -154,15 +154,14 @@ class Telling:
         return max(unstable.last_at, watching_since) + self._policy.flap_calm
 
     def _calm_down(self) -> None:
-        unstable = self.site.unstable
-        if unstable is None or self._watch.since is None:
-            return
-        if self._now < self._calm_at(unstable, self._watch.since):
-            return
-        self.site = replace(self.site, unstable=None)
-        if self._silenced():
-            return
-        event = self._flapping_event(EventKind.STABLE, unstable, self.site.power, unstable.outage)
+        unstable, since = self.site.unstable, self._watch.since
+        if unstable is not None and since is not None and self._now >= self._calm_at(unstable, since):
+            self.site = replace(self.site, unstable=None, calmed=unstable)
+        calmed = self.site.calmed
+        if calmed is None or self._silenced():
+            return  # who was told that it began is told how it ended, be it after a maintenance
+        self.site = replace(self.site, calmed=None)
+        event = self._flapping_event(EventKind.STABLE, calmed, self.site.power, calmed.outage)
         self.effects.append(EventLogged(event))
         self._release(quiet=True)
 
