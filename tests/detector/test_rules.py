@@ -187,6 +187,16 @@ def test_a_parent_with_a_board_of_its_own_has_its_own_power() -> None:
     assert (world.power("block"), world.shown("block")) == (PowerState.ON, SiteStateWord.PARTIAL)
 
 
+def test_an_outage_of_a_site_whose_boards_move_to_sites_below_it_ends_with_them() -> None:
+    world = World({"home": ("d1",)}).begin().beat(boots=1).at(60)
+    world.register({"home": (), "flat": Place(devices={"d1": 1}, parent="home")})
+    assert world.at(90).events == [("power_lost", "home")]
+    world.at(100).beat(boot="b2", boots=2, uptime=1, reset=POWER_ON).beats(200, boot="b2", boots=2)
+    assert (world.power(), world.fleet.sites["home"].outage) == (PowerState.ON, None)
+    assert world.events == [("power_lost", "home"), ("power_restored", "home")]
+    assert (world.ended.occurred_lo, world.ended.occurred_hi) == (after(0), after(100))
+
+
 def test_a_parent_is_published_when_a_site_under_it_changes() -> None:
     world = block()
     world.effects.clear()

@@ -61,6 +61,23 @@ def test_power_that_came_back_during_maintenance_is_told_at_its_end_to_those_who
     assert world.ended.detected_at == after(200)
 
 
+def test_what_is_owed_at_the_end_of_maintenance_is_told_though_the_board_is_gone() -> None:
+    world = returns(worked_on(30, 300).at(60), 2).beats(80, boot="b2", boots=2)
+    world.register({"home": Place(maintenance=((after(30), after(300)),))})
+    assert kinds(world.at(299)) == ["power_lost"]
+    assert kinds(world.at(301)) == ["power_lost", "power_restored", "outage_revised"]
+
+
+def test_an_outage_in_maintenance_of_a_board_that_was_replaced_is_not_told_at_its_end() -> None:
+    """Nobody knows any more whether the power is off."""
+    world = worked_on(10, 300).at(60)
+    world.register({"home": Place(devices={"d2": 1}, maintenance=((after(10), after(300)),))})
+    assert world.at(400).power() is PowerState.UNKNOWN
+    assert world.log == []
+    assert world.beat("d2").beats(420, "d2").log == []
+    assert kinds(world.at(460)) == ["power_lost"]
+
+
 def test_windows_that_touch_are_one_silence() -> None:
     place = Place(devices={"d1": 1}, maintenance=((after(10), after(50)), (after(50), after(90))))
     world = World({"home": place}).begin().beat().at(89)

@@ -25,7 +25,7 @@ from services.detector.core.observation import Observation, ObservationKind
 from services.detector.core.outage import Outage
 from services.detector.core.place import Place
 from services.detector.core.policy import Policy
-from services.detector.core.site import SiteState, changed_outages, frozen, next_boundary, shown_state
+from services.detector.core.site import SiteState, changed_outages, frozen, shown_state
 from services.detector.core.site import rewound as site_rewound
 from services.detector.core.waiting import next_deadline, tick_device
 from svitlo.contracts import DeviceTally, EvidenceKind, PowerState
@@ -330,12 +330,12 @@ class Fleet:
         before, place = self.sites[slug], self.places[slug]
         devices = {name: self.devices[name] for name in place.devices}
         self._site_agenda.plan(slug, None)
+        judgement = Judgement(slug, before, place, devices, now, self.policy, self.watch, self.guard, self._new_id)
         if devices:
-            judgement = Judgement(slug, before, place, devices, now, self.policy, self.watch, self.guard, self._new_id)
             judgement.run(silent=silent or before.recast)
-            site, effects, due = judgement.site, judgement.effects, judgement.deadline()
         else:
-            site, effects, due = self._derived(before, slug, now), [], next_boundary(place, now)
+            judgement.run_from_below(*self._from_below(slug, now))
+        site, effects, due = judgement.site, judgement.effects, judgement.deadline()
         if site.recast and self.watch.since is not None:
             site = replace(site, recast=False)
         self._site_agenda.plan(slug, due)
@@ -358,15 +358,13 @@ class Fleet:
         word = shown_state(site, place, devices, self.watch, now)
         return site if word is site.state else replace(site, state=word)
 
-    def _derived(self, site: SiteState, slug: str, now: datetime) -> SiteState:
-        """A site without boards of its own has what the sites below it have: power as long as one of them has."""
+    def _from_below(self, slug: str, now: datetime) -> tuple[PowerState, datetime]:
+        """What a site without boards has, and since when if that is new: power as long as a site below it has."""
         below = [self.sites[child] for child in self._hierarchy.below(slug)]
         powers = {child.power for child in below}
         power = next((word for word in (PowerState.ON, PowerState.OFF) if word in powers), PowerState.UNKNOWN)
-        if power is site.power:
-            return site
         times = [child.since for child in below if child.power is power and child.since is not None]
-        return replace(site, power=power, since=max(times, default=now) if power is PowerState.OFF else now)
+        return power, max(times, default=now) if power is PowerState.OFF else now
 
     def _disregard_darks(self, slug: str, devices: Collection[str]) -> None:
         """What a device went through before it stood for this site is not the site's."""

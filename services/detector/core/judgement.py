@@ -51,6 +51,19 @@ class Judgement(Telling):
         if not self._silenced():
             self._release()
 
+    def run_from_below(self, power: PowerState, since: datetime) -> None:
+        """Judge a site without boards: it has the power of the sites below it, and no events of its own.
+
+        What began while it had boards is still seen through.
+        """
+        site = replace(self.site, pending=None, pending_at=None, pending_for=None, dips=(), dips_at=None)
+        self.site = site if power is site.power else replace(site, power=power, since=since)
+        if power is PowerState.ON and site.outage is not None:
+            self._go_on()
+        self._calm_down()
+        if not self._silenced():
+            self._release()
+
     def deadline(self) -> datetime | None:
         """When the site has to be looked at again if nothing happens."""
         site = self.site

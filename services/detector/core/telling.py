@@ -97,7 +97,8 @@ class Telling:
             if event.outage_id not in never:
                 self._log(event, area, quiet=quiet)
         outage = self.site.outage
-        if outage is not None and outage.untold and self._now >= self._sure_at(outage):
+        off = self.site.power is PowerState.OFF  # not so if its boards were taken away meanwhile
+        if outage is not None and outage.untold and off and self._now >= self._sure_at(outage):
             outage = replace(outage, untold=False)
             self.site = replace(self.site, outage=outage)
             self._log(self._lost_event(outage), area, quiet=quiet)
