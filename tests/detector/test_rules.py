@@ -204,6 +204,34 @@ def test_a_parent_is_published_when_a_site_under_it_changes() -> None:
     assert "block" in {effect.site for effect in world.effects if isinstance(effect, SiteChanged)}
 
 
+def test_a_registry_read_again_looks_at_no_site_that_did_not_change() -> None:
+    """It is read every minute; to look at fifty thousand sites would stop us for so long that we count as blind."""
+    tomorrow = ((after(86_400), after(90_000)),)
+    sites = {f"home-{n}": Place(devices={f"d{n}": 1}, parent="top", maintenance=tomorrow) for n in range(3)}
+    world = World({"top": Place(), **sites}).begin()
+    plans = world.fleet.plans
+    world.register()
+    assert world.fleet.plans == plans
+    world.register({"top": Place(), **sites, "home-1": Place(devices={"d1": 2}, parent="top", maintenance=tomorrow)})
+    assert world.fleet.plans == plans + 1
+
+
+def test_a_parent_is_looked_at_when_a_site_below_it_goes_or_moves() -> None:
+    sites = {"a": Place(), "b": Place(), "c": Place(devices={"d1": 1}, parent="a")}
+    world = World(sites).begin().beat()
+    world.register(sites | {"c": Place(devices={"d1": 1}, parent="b")})
+    assert (world.power("a"), world.power("b")) == (PowerState.UNKNOWN, PowerState.ON)
+    world.register({"a": Place(), "b": Place()})
+    assert (world.power("b"), world.fleet.sites["b"].children) == (PowerState.UNKNOWN, None)
+
+
+def test_maintenance_begins_and_ends_while_we_are_blind() -> None:
+    world = World({"home": Place(devices={"d1": 1}, maintenance=((after(100), after(200)),))}).begin().beat()
+    world.fleet.link_down(world.now)
+    assert world.at(100).shown() is SiteStateWord.MAINTENANCE
+    assert world.at(200).shown() is SiteStateWord.ON
+
+
 def test_a_cycle_of_parents_ends() -> None:
     world = World({"a": Place(parent="b"), "b": Place(parent="a", devices={"d1": 1})}).begin().beat()
     assert world.power("b") is PowerState.ON

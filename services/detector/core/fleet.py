@@ -25,7 +25,7 @@ from services.detector.core.observation import Observation, ObservationKind
 from services.detector.core.outage import Outage
 from services.detector.core.place import Place
 from services.detector.core.policy import Policy
-from services.detector.core.site import SiteState, changed_outages, frozen, shown_state
+from services.detector.core.site import SiteState, changed_outages, frozen, next_boundary, shown_state
 from services.detector.core.site import rewound as site_rewound
 from services.detector.core.waiting import next_deadline, tick_device
 from svitlo.contracts import DeviceTally, EvidenceKind, PowerState
@@ -63,6 +63,7 @@ class Fleet:
         self._agenda = Agenda()
         self._site_agenda = Agenda()
         self._unproven: set[str] = set()
+        self._renamed: set[str] = set()
 
     def restore(
         self,
@@ -113,6 +114,7 @@ class Fleet:
         self.places = {slugs.get(slug, slug): place for slug, place in self.places.items()}
         for slug in (*slugs, *slugs.values()):
             self._site_agenda.plan(slug, None)
+        self._renamed.update(slugs.values())
 
     def forget(self, slugs: Collection[str]) -> None:
         """Other sites bear these slugs from now on; call before `set_registry`."""
@@ -122,7 +124,10 @@ class Fleet:
             self._site_agenda.plan(slug, None)
 
     def set_registry(self, places: Mapping[str, Place], now: datetime) -> list[Effect]:
-        """What sites there are and which devices stand for them. New ones begin unknown; what is gone is forgotten."""
+        """What sites there are and which devices stand for them. New ones begin unknown; what is gone is forgotten.
+
+        Only sites that changed, and those above them, are looked at: a large registry is read again every minute.
+        """
         before = self.places
         self.places = dict(places)
         by_device: dict[str, list[str]] = {}
@@ -143,7 +148,8 @@ class Fleet:
             self.devices[name] = DeviceState()
         self._online = sum(state.liveness in ALIVE for state in self.devices.values())
         effects: list[Effect] = []
-        for site, place in places.items():
+        changed = {site: place for site, place in places.items() if before.get(site) != place}
+        for site, place in changed.items():
             if site not in self.sites:
                 self.sites[site] = SiteState()
                 effects.append(SiteChanged(site, self.sites[site]))
@@ -157,8 +163,10 @@ class Fleet:
                 self._disregard_darks(site, place.devices)
             if (cast := place.cast) != (known := self.sites[site].cast):
                 self.sites[site] = replace(self.sites[site], cast=cast, recast=known is not None)
-        for site in self._hierarchy.from_below():
+        left = {place.parent for site, place in before.items() if place.parent and places.get(site) != place}
+        for site in self._hierarchy.from_below(changed.keys() | left | self._renamed):
             effects += self._judge(site, now, registry=True)
+        self._renamed.clear()
         return effects
 
     def observe(self, observation: Observation) -> list[Effect]:
@@ -270,6 +278,7 @@ class Fleet:
         self._doubted.clear()
         for slug, site in self.sites.items():
             self.sites[slug] = frozen(site, since)
+            self._site_agenda.plan(slug, next_boundary(self.places[slug], since))  # maintenance is seen by nobody
         for name, state in self.devices.items():
             if reason == "stall":
                 # A clock set forward looks the same: when boots began by the old one means nothing any more.
