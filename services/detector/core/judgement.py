@@ -193,8 +193,6 @@ class Judgement(Telling):
         cause = cause_of(self._place, known.members, known.alive)
         self.site = replace(self.site, outage=known)
         revised = self._dated_anew(known) if begins_anew else known
-        if revised.started_lo > revised.detected_at:
-            revised = replace(revised, detected_at=self._now)  # what was found first was not this
         if cause is Cause.POWER and outage.cause is not Cause.POWER:
             revised = replace(revised, cause=cause)
         if revised is not known:
