@@ -169,6 +169,23 @@ def test_the_journal_of_a_board_with_a_battery_tells_a_cut_from_a_dead_router() 
     assert outage.ended_lo <= after(280) <= outage.ended_hi
 
 
+def test_a_cut_that_begins_while_the_router_is_dead_is_dated_by_the_journal() -> None:
+    world = home().beat(uptime=100, mains=True).at(1000).beat(conn=2, uptime=1100, mains=True)
+    cut = (1, JournalKind.NET_LOST), (300, JournalKind.MAINS_LOST), (990, JournalKind.MAINS_BACK)
+    outage = world.say(ObservationKind.JOURNAL, notes=cut).outages[0]
+    assert (outage.cause, outage.started_lo, outage.started_hi) == (Cause.POWER, after(297), after(303))
+    assert (outage.ended_lo, outage.ended_hi) == (after(987), after(993))
+
+
+def test_so_is_one_that_the_board_tells_of_before_the_mains_is_back() -> None:
+    world = home().beat(uptime=100, mains=True).at(600).say(ObservationKind.BIRTH, conn=2)
+    world.say(ObservationKind.JOURNAL, notes=((1, JournalKind.NET_LOST), (300, JournalKind.MAINS_LOST)))
+    world.beat(conn=2, uptime=700, mains=False).beats(690, conn=2, mains=False).at(700).beat(conn=2, mains=True)
+    outage = world.outages[0]
+    assert (outage.cause, outage.started_lo, outage.started_hi) == (Cause.POWER, after(297), after(303))
+    assert [event.change for event in world.log[1:]] == [Change.CONFIRMED, UNSET, Change.REFINED]
+
+
 def test_a_journal_that_knows_of_no_cut_leaves_the_router() -> None:
     world = home().beat(uptime=100, mains=True).at(300).beat(conn=2, uptime=400, mains=True)
     world.say(ObservationKind.JOURNAL, notes=((1, JournalKind.NET_LOST), (298, JournalKind.NET_BACK)))

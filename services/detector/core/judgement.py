@@ -148,7 +148,11 @@ class Judgement(Telling):
         self._account(outage.members)
         self.effects.append(OutageChanged(self._slug, outage))
         self._tell(outage, self._restored_event(outage, cause))
-        self._revise(replace(outage, cause=cause))
+        known = replace(outage, cause=cause)
+        unpowered = outage.members and cause not in POWERED
+        if unpowered and start_bounds(self._place, outage.members, outage.alive).lo > outage.started_hi:
+            known = self._dated_anew(known)  # they fell silent first, and their journals tell of the power
+        self._revise(known)
 
     def _end_of(self, outage: Outage) -> Bounds:
         """When power came back, by every device that was dark in the outage and is back."""
