@@ -310,6 +310,17 @@ def test_a_reconstruction_waits_for_the_other_boards_but_not_for_ever() -> None:
     assert [row.reconstructed for row in world.outages] == [True]
 
 
+def test_a_blink_that_waits_for_another_board_waits_through_a_blind_span() -> None:
+    """What is looked at meanwhile, as the registry is read again, must not set a moment by which it is heard."""
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1).beat("d2", boots=1)
+    world.at(9).beat("d1", boot="b2", boots=2, uptime=3, reset=POWER_ON)
+    world.fleet.link_down(world.now)
+    world.at(20).register({"home": Place(devices={"d1": 1, "d2": 2})})
+    world.now = after(600)
+    world.see().at(605).beat("d1", boot="b2", boots=2).beat("d2", boots=1)
+    assert world.beats(700, "d2").log == []
+
+
 def test_a_watchdog_bite_while_we_were_blind_is_nothing() -> None:
     world = blind(home().beat(boots=41), 2, 3600)
     world.at(3605).beat(boot="b2", boots=42, uptime=1000, reset=WATCHDOG)

@@ -308,8 +308,9 @@ class Judgement(Telling):
             self._expect_dips(None)
             return
         if not force and not self._all_heard(dips):
-            at = self.site.dips_at or self._hearing_ends()
-            if self._watch.since is None or self._now < at:
+            seeing = self._watch.since is not None  # else nobody can be heard, however long it takes
+            at = (self.site.dips_at or self._hearing_ends()) if seeing else None
+            if at is None or self._now < at:
                 self._expect_dips(at)
                 return
         self.site = replace(self.site, dips=(), dips_at=None)
