@@ -207,6 +207,28 @@ def test_a_real_outage_shorter_than_the_wait_is_told_with_its_end() -> None:
     assert kinds(world).count("power_lost") == kinds(world).count("power_restored") == 6
 
 
+def test_boards_that_fall_silent_together_wait_from_the_first_on() -> None:
+    """Their heartbeats came in turn, and so do their time-outs, ten seconds long; all are overdue at the first."""
+    world = World({f"home-{n}": (f"d{n}",) for n in range(20)}).begin()
+    for n in range(60):
+        world.at(n / 2).beat(f"d{n % 20}")
+    areas = {event.area for event in lost(world.at(100))}
+    assert len(lost(world)) == 20
+    assert len(areas) == 1
+    assert UNSET not in areas
+
+
+def test_a_short_failure_of_our_own_uplink_is_no_alert_for_anybody() -> None:
+    """For 22 s nothing comes from outside; our echo, which never leaves the machine, does."""
+    world = World({f"home-{n}": (f"d{n}",) for n in range(20)}).begin()
+    for n in range(240):
+        moment = n / 2
+        if not 30 <= moment < 52:
+            world.at(moment).beat(f"d{n % 20}", uptime=1000 + int(moment))
+    assert any(row.retracted_at is not None for row in world.outages)
+    assert world.log == []
+
+
 def test_less_than_half_do_not_wait() -> None:
     others = [f"f{n}" for n in range(12)]
     assert len(lost(district(5, 12).beats(30, *others))) == 5

@@ -58,6 +58,7 @@ class Fleet:
         self._new_id = new_id
         self._online = 0
         self._doubted: set[str] = set()
+        self._overdue: set[str] = set()
         self._blind_since: datetime | None = None
         self._blind_reason = "start"
         self._agenda = Agenda()
@@ -141,6 +142,7 @@ class Fleet:
             self._agenda.plan(gone, None)
             self._unproven.discard(gone)
             self._doubted.discard(gone)
+            self._overdue.discard(gone)
         for gone in self.sites.keys() - places.keys():
             del self.sites[gone]
             self._site_agenda.plan(gone, None)
@@ -276,6 +278,7 @@ class Fleet:
         self._site_agenda.clear()
         self._unproven.clear()
         self._doubted.clear()
+        self._overdue.clear()
         for slug, site in self.sites.items():
             self.sites[slug] = frozen(site, since)
             self._site_agenda.plan(slug, next_boundary(self.places[slug], since))  # maintenance is seen by nobody
@@ -322,16 +325,24 @@ class Fleet:
         """Keep count of who is online, and tell the guard who vanishes."""
         was, is_ = before.liveness in ALIVE, after.liveness in ALIVE
         self._online += is_ - was
+        if after.liveness is Liveness.LATE and after.will_at is None:
+            self._overdue.add(name)
+        else:
+            self._overdue.discard(name)
         if was and after.liveness is Liveness.LOST:
             self._doubted.discard(name)
             if after.lost_by is not EvidenceKind.MAINS:
-                self.guard.vanished(name, now, self._online - len(self._doubted))
+                self._vanished(name, now)
         elif is_ and after.will_at is not None:
             self._doubted.add(name)
-            self.guard.vanished(name, now, self._online - len(self._doubted))
+            self._vanished(name, now)
         elif name in self._doubted or name in self.guard:
             self._doubted.discard(name)
             self.guard.back(name)
+
+    def _vanished(self, name: str, now: datetime) -> None:
+        silent = len(self._doubted) + len(self._overdue)
+        self.guard.vanished(name, now, self._online - silent, len(self._overdue))
 
     def _judge(
         self, slug: str, now: datetime, *, changed: bool = False, silent: bool = False, registry: bool = False
