@@ -8,7 +8,9 @@ from msgspec import UNSET
 
 from services.detector.core.observation import ObservationKind
 from services.detector.core.place import Place
+from services.detector.store import SiteEntry
 from svitlo.contracts import Area, EventKind, PowerEvent, PowerState, SiteStateWord
+from svitlo.maintenance import Window
 from tests.support.world import POWER_ON, World, after, home
 
 
@@ -270,6 +272,19 @@ def test_a_reconstructed_outage_within_maintenance_is_kept_and_not_told() -> Non
     world.now = after(3600)
     world.see().at(3605).beat(boot="b2", boots=2, uptime=1000, reset=POWER_ON)
     world.beats(6000, boot="b2", boots=2)
+    assert world.log == []
+    assert [(row.reconstructed, row.maintenance) for row in world.outages] == [(True, True)]
+
+
+def test_a_reconstructed_outage_within_a_maintenance_that_is_over_is_not_told_either() -> None:
+    """Planned work took the detector away too."""
+    window = Window(1, "home", subtree=True, starts_at=after(600), duration_s=3600, zone="UTC")
+    entry = SiteEntry(1, "Home", Place(devices={"d1": 1}), (window,))
+    world = World({"home": entry.at(after(0))}).begin().beat(boots=1).at(5)
+    world.fleet.link_down(world.now)
+    world.now = after(4300)
+    world.register({"home": entry.at(world.now)}).see().at(4305)
+    world.beat(boot="b2", boots=2, uptime=200, reset=POWER_ON).beats(4400, boot="b2", boots=2)
     assert world.log == []
     assert [(row.reconstructed, row.maintenance) for row in world.outages] == [(True, True)]
 
