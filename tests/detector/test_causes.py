@@ -310,6 +310,21 @@ def test_a_reconstruction_waits_for_the_other_boards_but_not_for_ever() -> None:
     assert [row.reconstructed for row in world.outages] == [True]
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_loss_being_confirmed_as_we_went_blind_is_reconstructed_when_it_is_over(restarted: bool) -> None:
+    place = Place(devices={"d1": 1}, confirm_off=timedelta(seconds=60))
+    world = World({"home": place}).begin().beat(boots=41).at(30)
+    world.fleet.link_down(world.now)
+    world.now = after(630)
+    world = world.restart() if restarted else world.see()
+    world.at(631).beat(boot="b2", boots=42, uptime=31, reset=POWER_ON).beats(700, boot="b2", boots=42)
+    assert [(event.kind.value, event.reconstructed) for event in world.log] == [
+        ("power_lost", True),
+        ("power_restored", True),
+    ]
+    assert [(row.momentary, row.started_lo, row.ended_hi) for row in world.outages] == [(False, after(0), after(600))]
+
+
 def test_a_blink_that_waits_for_another_board_waits_through_a_blind_span() -> None:
     """What is looked at meanwhile, as the registry is read again, must not set a moment by which it is heard."""
     world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1).beat("d2", boots=1)

@@ -418,6 +418,7 @@ class Judgement(Telling):
         interval = max(self._devices[name].interval_s for name in group)
         confirm = self._policy.confirm_off if self._place.confirm_off is None else self._place.confirm_off
         missed = end.hi - start.lo > self._policy.timeout(interval) + confirm
+        reconstructed = missed and any(self._fell_into_blindness(dark) for dark in group.values())
         window = maintained(self._place, end.hi)
         outage = Outage(
             id=self._new_id(self._now),
@@ -426,8 +427,8 @@ class Judgement(Telling):
             started_hi=start.hi,
             detected_at=self._now,
             cause=Cause.POWER,
-            momentary=not (missed and any(dark.blind for dark in group.values())),
-            reconstructed=missed and any(dark.blind for dark in group.values()),
+            momentary=not reconstructed,
+            reconstructed=reconstructed,
             maintenance=window is not None,
             untold=window is not None
             or self.site.unstable is not None
@@ -453,6 +454,11 @@ class Judgement(Telling):
         self._tell(outage, replace(back, evidence=evidence, reconstructed=True))
         if self.site.since is None or self.site.since < end.hi:
             self.site = replace(self.site, since=end.hi)
+
+    def _fell_into_blindness(self, dark: Dark) -> bool:
+        """Whether we were blind as it began, or went blind before we could say so (the loss was being confirmed)."""
+        since = self._watch.since
+        return dark.blind or (since is not None and dark.start_hi < since)
 
     def _account(self, darks: dict[str, Dark]) -> None:
         known = self.site.accounted
