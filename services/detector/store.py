@@ -26,6 +26,8 @@ TICK = "detector"
 CHUNK = 2000
 """Device states written by one statement: a large fleet must not hold up the events behind it."""
 MAINTENANCE_AHEAD = timedelta(hours=48)
+MAINTENANCE_BEHIND = timedelta(days=7)
+"""What fell into a maintenance while nobody watched may come to light when that is long over."""
 
 _DEVICE_COLUMNS = (
     "device_id, liveness, boot, previous_boot, conn, seq, interval_s, last_proof_at, lost_at, lost_by, paused_at, "
@@ -135,10 +137,11 @@ class SiteEntry:
     windows: tuple[Window, ...] = ()
 
     def at(self, now: datetime) -> Place:
-        """What the core is told at `now`: the place with the maintenance of the near future."""
+        """What the core is told at `now`: the place with the maintenance of the near future and of late."""
         if not self.windows:
             return self.place
-        return msgspec.structs.replace(self.place, maintenance=spans(self.windows, now, now + MAINTENANCE_AHEAD))
+        known = spans(self.windows, now - MAINTENANCE_BEHIND, now + MAINTENANCE_AHEAD)
+        return msgspec.structs.replace(self.place, maintenance=known)
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,28 @@ def test_where_all_must_live_one_lost_router_is_no_excuse_for_a_dead_board() -> 
     assert (world.outages[0].cause, world.outages[0].retracted_at) == (Cause.POWER, None)
 
 
+def twice_lost(*, confirm_on: float = 60) -> World:
+    """Its connection failed, it was back for ten seconds, which confirm nothing, and was lost again."""
+    place = Place(devices={"d1": 1}, confirm_on=timedelta(seconds=confirm_on))
+    world = World({"home": place}).begin().beat(uptime=1000, boots=1)
+    return world.at(100).beat(conn=2, uptime=1100, boots=1).at(110).beat(conn=2, uptime=1110, boots=1)
+
+
+def test_a_cut_that_follows_a_lost_connection_before_the_return_is_confirmed_is_not_taken_back() -> None:
+    world = twice_lost().at(7200).beat(boot="b2", boots=2, uptime=1, reset=POWER_ON)
+    world.beats(7300, boot="b2", boots=2)
+    outage = world.outages[0]
+    assert (len(world.outages), outage.cause, outage.retracted_at, outage.momentary) == (1, Cause.POWER, None, False)
+    assert (outage.started_lo, outage.started_hi) == (after(110), after(133))
+    assert outage.ended_hi == after(7199)
+    assert world.power() is PowerState.ON
+
+
+def test_a_connection_lost_twice_before_the_return_is_confirmed_is_taken_back() -> None:
+    world = twice_lost().at(300).beat(conn=3, uptime=1300, boots=1).beats(400, conn=3, boots=1)
+    assert [(row.cause, row.retracted_at) for row in world.outages] == [(Cause.NETWORK, after(360))]
+
+
 def test_a_mains_sensor_knows_the_cause_at_once() -> None:
     world = home().beat(mains=True).at(4).say(ObservationKind.MAINS_LOST)
     assert world.started.cause is Cause.POWER
@@ -145,6 +167,23 @@ def test_the_journal_of_a_board_with_a_battery_tells_a_cut_from_a_dead_router() 
     assert outage.ended_hi is not None
     assert outage.ended_lo is not None
     assert outage.ended_lo <= after(280) <= outage.ended_hi
+
+
+def test_a_cut_that_begins_while_the_router_is_dead_is_dated_by_the_journal() -> None:
+    world = home().beat(uptime=100, mains=True).at(1000).beat(conn=2, uptime=1100, mains=True)
+    cut = (1, JournalKind.NET_LOST), (300, JournalKind.MAINS_LOST), (990, JournalKind.MAINS_BACK)
+    outage = world.say(ObservationKind.JOURNAL, notes=cut).outages[0]
+    assert (outage.cause, outage.started_lo, outage.started_hi) == (Cause.POWER, after(297), after(303))
+    assert (outage.ended_lo, outage.ended_hi) == (after(987), after(993))
+
+
+def test_so_is_one_that_the_board_tells_of_before_the_mains_is_back() -> None:
+    world = home().beat(uptime=100, mains=True).at(600).say(ObservationKind.BIRTH, conn=2)
+    world.say(ObservationKind.JOURNAL, notes=((1, JournalKind.NET_LOST), (300, JournalKind.MAINS_LOST)))
+    world.beat(conn=2, uptime=700, mains=False).beats(690, conn=2, mains=False).at(700).beat(conn=2, mains=True)
+    outage = world.outages[0]
+    assert (outage.cause, outage.started_lo, outage.started_hi) == (Cause.POWER, after(297), after(303))
+    assert [event.change for event in world.log[1:]] == [Change.CONFIRMED, UNSET, Change.REFINED]
 
 
 def test_a_journal_that_knows_of_no_cut_leaves_the_router() -> None:
@@ -269,6 +308,32 @@ def test_a_reconstruction_waits_for_the_other_boards_but_not_for_ever() -> None:
     world.beats(3700, "d1", boot="b2", boots=42)
     assert world.liveness("d2") is Liveness.LOST
     assert [row.reconstructed for row in world.outages] == [True]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_loss_being_confirmed_as_we_went_blind_is_reconstructed_when_it_is_over(restarted: bool) -> None:
+    place = Place(devices={"d1": 1}, confirm_off=timedelta(seconds=60))
+    world = World({"home": place}).begin().beat(boots=41).at(30)
+    world.fleet.link_down(world.now)
+    world.now = after(630)
+    world = world.restart() if restarted else world.see()
+    world.at(631).beat(boot="b2", boots=42, uptime=31, reset=POWER_ON).beats(700, boot="b2", boots=42)
+    assert [(event.kind.value, event.reconstructed) for event in world.log] == [
+        ("power_lost", True),
+        ("power_restored", True),
+    ]
+    assert [(row.momentary, row.started_lo, row.ended_hi) for row in world.outages] == [(False, after(0), after(600))]
+
+
+def test_a_blink_that_waits_for_another_board_waits_through_a_blind_span() -> None:
+    """What is looked at meanwhile, as the registry is read again, must not set a moment by which it is heard."""
+    world = World({"home": ("d1", "d2")}).begin().beat("d1", boots=1).beat("d2", boots=1)
+    world.at(9).beat("d1", boot="b2", boots=2, uptime=3, reset=POWER_ON)
+    world.fleet.link_down(world.now)
+    world.at(20).register({"home": Place(devices={"d1": 1, "d2": 2})})
+    world.now = after(600)
+    world.see().at(605).beat("d1", boot="b2", boots=2).beat("d2", boots=1)
+    assert world.beats(700, "d2").log == []
 
 
 def test_a_watchdog_bite_while_we_were_blind_is_nothing() -> None:

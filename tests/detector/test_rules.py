@@ -10,7 +10,7 @@ from services.detector.core.effects import SiteChanged
 from services.detector.core.observation import ObservationKind
 from services.detector.core.place import Place, Rule, Verdict, Vote, decide
 from svitlo.contracts import ChildTally, PowerState, SiteStateWord
-from tests.support.world import World, after, home
+from tests.support.world import POWER_ON, World, after, home
 
 A, D, U, N = Vote.ALIVE, Vote.DEAD, Vote.UNSEEN, Vote.ABSTAINS
 ON, OFF, UNKNOWN, HOLD = Verdict.ON, Verdict.OFF, Verdict.UNKNOWN, Verdict.HOLD
@@ -103,6 +103,25 @@ def test_a_debounce_goes_on_after_a_blind_span_where_it_stood() -> None:
     assert world.at(1040).power() is PowerState.OFF
 
 
+def test_a_debounce_goes_on_over_restarts_however_many() -> None:
+    slow = Place(devices={"d1": 1}, confirm_off=timedelta(seconds=60))
+    world = World({"home": slow}).begin().beat()
+    for stop in (40, 55, 70):
+        world.at(stop).restart()
+    assert world.at(82).power() is PowerState.ON
+    assert world.at(84).power() is PowerState.OFF
+
+
+def test_a_debounce_survives_a_clock_that_is_set_back() -> None:
+    slow = Place(devices={"d1": 1}, confirm_off=timedelta(seconds=60))
+    world = World({"home": slow}).begin().beat().at(43)
+    world.fleet.link_down(world.now, "stall")
+    world.now = after(20)
+    world.effects += world.fleet.rewind(world.now)
+    assert world.see().at(59).power() is PowerState.ON
+    assert world.at(61).power() is PowerState.OFF
+
+
 def test_a_changed_rule_is_no_outage() -> None:
     world = three(Rule.ANY).beats(60, "d1")
     world.register({"home": Place(devices={"d1": 1, "d2": 1, "d3": 1}, rule=Rule.ALL)})
@@ -148,10 +167,34 @@ def test_partial_reaches_the_top() -> None:
     assert world.fleet.sites["region"].children == ChildTally(total=2, on=1, partial=1, off=0, unknown=0)
 
 
+def test_partial_reaches_the_top_past_a_site_in_maintenance() -> None:
+    sites = {
+        "region": Place(),
+        "block": Place(parent="region", maintenance=((after(5), after(1000)),)),
+        "east": Place(devices={"d1": 1}, parent="block"),
+        "west": Place(devices={"d2": 1}, parent="block"),
+    }
+    world = World(sites).begin().beat("d1").beat("d2").beats(60, "d1")
+    assert (world.shown("block"), world.shown("region")) == (SiteStateWord.MAINTENANCE, SiteStateWord.PARTIAL)
+    assert world.fleet.sites["region"].children == ChildTally(total=1, on=0, partial=1, off=0, unknown=0)
+    world.beat("d2")
+    assert world.shown("region") is SiteStateWord.ON
+
+
 def test_a_parent_with_a_board_of_its_own_has_its_own_power() -> None:
     sites = {"block": Place(devices={"d1": 1}), "west": Place(devices={"d2": 1}, parent="block")}
     world = World(sites).begin().beat("d1").beat("d2").beats(40, "d1")
     assert (world.power("block"), world.shown("block")) == (PowerState.ON, SiteStateWord.PARTIAL)
+
+
+def test_an_outage_of_a_site_whose_boards_move_to_sites_below_it_ends_with_them() -> None:
+    world = World({"home": ("d1",)}).begin().beat(boots=1).at(60)
+    world.register({"home": (), "flat": Place(devices={"d1": 1}, parent="home")})
+    assert world.at(90).events == [("power_lost", "home")]
+    world.at(100).beat(boot="b2", boots=2, uptime=1, reset=POWER_ON).beats(200, boot="b2", boots=2)
+    assert (world.power(), world.fleet.sites["home"].outage) == (PowerState.ON, None)
+    assert world.events == [("power_lost", "home"), ("power_restored", "home")]
+    assert (world.ended.occurred_lo, world.ended.occurred_hi) == (after(0), after(100))
 
 
 def test_a_parent_is_published_when_a_site_under_it_changes() -> None:
@@ -159,6 +202,34 @@ def test_a_parent_is_published_when_a_site_under_it_changes() -> None:
     world.effects.clear()
     world.beats(40, "d1")
     assert "block" in {effect.site for effect in world.effects if isinstance(effect, SiteChanged)}
+
+
+def test_a_registry_read_again_looks_at_no_site_that_did_not_change() -> None:
+    """It is read every minute; to look at fifty thousand sites would stop us for so long that we count as blind."""
+    tomorrow = ((after(86_400), after(90_000)),)
+    sites = {f"home-{n}": Place(devices={f"d{n}": 1}, parent="top", maintenance=tomorrow) for n in range(3)}
+    world = World({"top": Place(), **sites}).begin()
+    plans = world.fleet.plans
+    world.register()
+    assert world.fleet.plans == plans
+    world.register({"top": Place(), **sites, "home-1": Place(devices={"d1": 2}, parent="top", maintenance=tomorrow)})
+    assert world.fleet.plans == plans + 1
+
+
+def test_a_parent_is_looked_at_when_a_site_below_it_goes_or_moves() -> None:
+    sites = {"a": Place(), "b": Place(), "c": Place(devices={"d1": 1}, parent="a")}
+    world = World(sites).begin().beat()
+    world.register(sites | {"c": Place(devices={"d1": 1}, parent="b")})
+    assert (world.power("a"), world.power("b")) == (PowerState.UNKNOWN, PowerState.ON)
+    world.register({"a": Place(), "b": Place()})
+    assert (world.power("b"), world.fleet.sites["b"].children) == (PowerState.UNKNOWN, None)
+
+
+def test_maintenance_begins_and_ends_while_we_are_blind() -> None:
+    world = World({"home": Place(devices={"d1": 1}, maintenance=((after(100), after(200)),))}).begin().beat()
+    world.fleet.link_down(world.now)
+    assert world.at(100).shown() is SiteStateWord.MAINTENANCE
+    assert world.at(200).shown() is SiteStateWord.ON
 
 
 def test_a_cycle_of_parents_ends() -> None:
@@ -213,6 +284,26 @@ def test_a_registry_changed_while_we_were_blind_is_no_outage(restarted: bool) ->
     world.at(105).see()
     assert world.at(300).events == []
     assert world.power() is PowerState.UNKNOWN
+
+
+def test_what_a_board_went_through_elsewhere_is_not_told_of_the_site_it_stands_for_since_a_restart() -> None:
+    """It replaced the site's own board while no detector ran."""
+    world = World({"home": ("d1",), "shed": ("d2",)}).begin().beat("d1", boots=1).beat("d2", boots=1).beats(100, "d1")
+    world.beat("d2", boot="b2", boots=2, uptime=3, reset=POWER_ON).at(105)
+    told = len(world.log)
+    assert {event.site for event in world.log} == {"shed"}
+    world.restart({"home": ("d2",), "shed": ()})
+    assert len(world.beats(400, "d2", boot="b2", boots=2).log) == told
+    assert world.power() is PowerState.ON
+
+
+def test_a_dead_board_that_came_to_a_site_while_no_detector_ran_brings_no_interruption_along() -> None:
+    world = World({"home": ("d1",), "shed": ("d2",)}).begin().beat("d1", boots=1).beat("d2", boots=1).beats(100, "d1")
+    told = len(world.log)
+    world.restart({"home": ("d2",), "shed": ()}).at(200)
+    world.beat("d2", boot="b2", boots=2, uptime=3, reset=POWER_ON).beats(300, "d2", boot="b2", boots=2)
+    assert [event.site for event in world.log[told:] if event.site == "home"] == []
+    assert world.power() is PowerState.ON
 
 
 def test_a_loss_that_was_stored_before_its_outage_is_an_outage_after_the_restart() -> None:

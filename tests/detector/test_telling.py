@@ -8,7 +8,9 @@ from msgspec import UNSET
 
 from services.detector.core.observation import ObservationKind
 from services.detector.core.place import Place
+from services.detector.store import SiteEntry
 from svitlo.contracts import Area, EventKind, PowerEvent, PowerState, SiteStateWord
+from svitlo.maintenance import Window
 from tests.support.world import POWER_ON, World, after, home
 
 
@@ -59,6 +61,23 @@ def test_power_that_came_back_during_maintenance_is_told_at_its_end_to_those_who
     world.beats(1000, boot="b2", boots=2)
     assert kinds(world) == ["power_lost", "power_restored", "outage_revised"]
     assert world.ended.detected_at == after(200)
+
+
+def test_what_is_owed_at_the_end_of_maintenance_is_told_though_the_board_is_gone() -> None:
+    world = returns(worked_on(30, 300).at(60), 2).beats(80, boot="b2", boots=2)
+    world.register({"home": Place(maintenance=((after(30), after(300)),))})
+    assert kinds(world.at(299)) == ["power_lost"]
+    assert kinds(world.at(301)) == ["power_lost", "power_restored", "outage_revised"]
+
+
+def test_an_outage_in_maintenance_of_a_board_that_was_replaced_is_not_told_at_its_end() -> None:
+    """Nobody knows any more whether the power is off."""
+    world = worked_on(10, 300).at(60)
+    world.register({"home": Place(devices={"d2": 1}, maintenance=((after(10), after(300)),))})
+    assert world.at(400).power() is PowerState.UNKNOWN
+    assert world.log == []
+    assert world.beat("d2").beats(420, "d2").log == []
+    assert kinds(world.at(460)) == ["power_lost"]
 
 
 def test_windows_that_touch_are_one_silence() -> None:
@@ -114,6 +133,19 @@ def test_an_unstable_site_that_stays_off_says_so_in_its_summary() -> None:
     assert stable[1].quiet is True
     returns(world, 99)
     assert kinds(world)[-2:] == ["power_restored", "outage_revised"]
+
+
+def test_power_that_calms_down_in_maintenance_is_summed_up_at_its_end() -> None:
+    """Told last was that it comes and goes, and is off."""
+    place = Place(devices={"d1": 1}, maintenance=((after(300), after(4000)),))
+    world = returns(blinks(World({"home": place}).begin(), 3).at(180), 9)
+    assert kinds(world)[-1] == "unstable"
+    world.beats(3990, boot="b9", boots=9)
+    assert (kinds(world)[-1], world.fleet.sites["home"].unstable) == ("unstable", None)
+    stable = world.beats(4000, boot="b9", boots=9).log[-1]
+    assert stable.kind is EventKind.STABLE
+    assert stable.flapping is not UNSET
+    assert (stable.flapping.power, stable.flapping.changes) == (PowerState.ON, 6)
 
 
 def test_two_outages_in_ten_minutes_are_told_as_they_are() -> None:
@@ -177,6 +209,28 @@ def test_a_real_outage_shorter_than_the_wait_is_told_with_its_end() -> None:
     assert kinds(world).count("power_lost") == kinds(world).count("power_restored") == 6
 
 
+def test_boards_that_fall_silent_together_wait_from_the_first_on() -> None:
+    """Their heartbeats came in turn, and so do their time-outs, ten seconds long; all are overdue at the first."""
+    world = World({f"home-{n}": (f"d{n}",) for n in range(20)}).begin()
+    for n in range(60):
+        world.at(n / 2).beat(f"d{n % 20}")
+    areas = {event.area for event in lost(world.at(100))}
+    assert len(lost(world)) == 20
+    assert len(areas) == 1
+    assert UNSET not in areas
+
+
+def test_a_short_failure_of_our_own_uplink_is_no_alert_for_anybody() -> None:
+    """For 22 s nothing comes from outside; our echo, which never leaves the machine, does."""
+    world = World({f"home-{n}": (f"d{n}",) for n in range(20)}).begin()
+    for n in range(240):
+        moment = n / 2
+        if not 30 <= moment < 52:
+            world.at(moment).beat(f"d{n % 20}", uptime=1000 + int(moment))
+    assert any(row.retracted_at is not None for row in world.outages)
+    assert world.log == []
+
+
 def test_less_than_half_do_not_wait() -> None:
     others = [f"f{n}" for n in range(12)]
     assert len(lost(district(5, 12).beats(30, *others))) == 5
@@ -218,6 +272,19 @@ def test_a_reconstructed_outage_within_maintenance_is_kept_and_not_told() -> Non
     world.now = after(3600)
     world.see().at(3605).beat(boot="b2", boots=2, uptime=1000, reset=POWER_ON)
     world.beats(6000, boot="b2", boots=2)
+    assert world.log == []
+    assert [(row.reconstructed, row.maintenance) for row in world.outages] == [(True, True)]
+
+
+def test_a_reconstructed_outage_within_a_maintenance_that_is_over_is_not_told_either() -> None:
+    """Planned work took the detector away too."""
+    window = Window(1, "home", subtree=True, starts_at=after(600), duration_s=3600, zone="UTC")
+    entry = SiteEntry(1, "Home", Place(devices={"d1": 1}), (window,))
+    world = World({"home": entry.at(after(0))}).begin().beat(boots=1).at(5)
+    world.fleet.link_down(world.now)
+    world.now = after(4300)
+    world.register({"home": entry.at(world.now)}).see().at(4305)
+    world.beat(boot="b2", boots=2, uptime=200, reset=POWER_ON).beats(4400, boot="b2", boots=2)
     assert world.log == []
     assert [(row.reconstructed, row.maintenance) for row in world.outages] == [(True, True)]
 

@@ -39,7 +39,8 @@ class World:
 
     def __init__(self, sites: Mapping[str, tuple[str, ...] | Place], policy: Policy = POLICY) -> None:
         numbers = ids()
-        self.fleet = Fleet(policy, lambda _: next(numbers))
+        self._new_id = lambda _: next(numbers)
+        self.fleet = Fleet(policy, self._new_id)
         self.sites = dict(sites)
         self.now = START
         self.effects: list[Effect] = []
@@ -59,6 +60,13 @@ class World:
         }
         self.effects += self.fleet.set_registry(places, self.now)
         return self
+
+    def restart(self, sites: Mapping[str, tuple[str, ...] | Place] | None = None) -> World:
+        """A detector goes on from what the one before had stored, perhaps with other sites, and sees at once."""
+        before, self.fleet = self.fleet, Fleet(self.fleet.policy, self._new_id)
+        self.fleet.restore(before.devices, before.sites, self.now, before.watch.since)
+        self.effects += self.fleet.rewind(self.now)
+        return self.register(sites).see()
 
     def see(self) -> World:
         """The link is up and an echo has come back."""

@@ -23,8 +23,8 @@ class AreaGuard:
     """Watches how many devices vanish within a short time.
 
     It trips when at least `area_devices` and at least the share `area_share` of all that were online vanish within
-    `area_window`, and goes on for as long as more of them follow. A will that is still held counts already: else the
-    first few of many would be told of before anybody notices that they are many.
+    `area_window`, and goes on for as long as more of them follow. A will that is still held counts already, and so does
+    a board that is overdue: else the first half of many would be told of before anybody notices that they are many.
     """
 
     def __init__(self, policy: Policy, new_id: Callable[[datetime], UUID]) -> None:
@@ -34,12 +34,15 @@ class AreaGuard:
         self._hold: Hold | None = None
         self.sites: Counter[UUID] = Counter()
 
-    def vanished(self, device: str, now: datetime, online: int) -> None:
-        """A device fell silent at `now`, or its will came; `online` of all the others speak as far as we know."""
+    def vanished(self, device: str, now: datetime, online: int, overdue: int) -> None:
+        """A device fell silent at `now`, or its will came.
+
+        Of all the others `overdue` are silent for longer than they should be, and `online` speak as far as we know.
+        """
         self._forget(now)
         self._vanished.pop(device, None)  # the newest stand last
         self._vanished[device] = now
-        count = len(self._vanished)
+        count = len(self._vanished) + overdue
         if (
             self._hold is None
             and count >= self._policy.area_devices

@@ -120,12 +120,14 @@ def noted(dark: Dark, notes: tuple[Note, ...], *, same_boot: bool) -> Dark:
     back = [note.at for note in notes if note.kind is JournalKind.MAINS_BACK and _within(note.at, dark.start_lo, until)]
     if lost and dark.cause is not Cause.DEVICE:
         start = _narrowed(dark.start_lo, dark.start_hi, lost[0])
+        if lost[0] - SLACK > dark.start_hi:  # it fell silent first: until then its mains was there
+            start = lost[0] - SLACK, lost[0] + SLACK
         end = _narrowed(dark.end_lo, dark.end_hi, back[-1]) if back else (dark.end_lo, dark.end_hi)
         return replace(
             dark,
             cause=Cause.POWER,
             start_lo=start[0],
-            start_hi=min(start[1], end[1]),
+            start_hi=max(min(start[1], end[1]), start[0]),
             end_lo=max(end[0], start[0]),
             end_hi=end[1],
             unproven=False,

@@ -58,11 +58,13 @@ class Fleet:
         self._new_id = new_id
         self._online = 0
         self._doubted: set[str] = set()
+        self._overdue: set[str] = set()
         self._blind_since: datetime | None = None
         self._blind_reason = "start"
         self._agenda = Agenda()
         self._site_agenda = Agenda()
         self._unproven: set[str] = set()
+        self._renamed: set[str] = set()
 
     def restore(
         self,
@@ -113,6 +115,7 @@ class Fleet:
         self.places = {slugs.get(slug, slug): place for slug, place in self.places.items()}
         for slug in (*slugs, *slugs.values()):
             self._site_agenda.plan(slug, None)
+        self._renamed.update(slugs.values())
 
     def forget(self, slugs: Collection[str]) -> None:
         """Other sites bear these slugs from now on; call before `set_registry`."""
@@ -122,7 +125,10 @@ class Fleet:
             self._site_agenda.plan(slug, None)
 
     def set_registry(self, places: Mapping[str, Place], now: datetime) -> list[Effect]:
-        """What sites there are and which devices stand for them. New ones begin unknown; what is gone is forgotten."""
+        """What sites there are and which devices stand for them. New ones begin unknown; what is gone is forgotten.
+
+        Only sites that changed, and those above them, are looked at: a large registry is read again every minute.
+        """
         before = self.places
         self.places = dict(places)
         by_device: dict[str, list[str]] = {}
@@ -136,6 +142,7 @@ class Fleet:
             self._agenda.plan(gone, None)
             self._unproven.discard(gone)
             self._doubted.discard(gone)
+            self._overdue.discard(gone)
         for gone in self.sites.keys() - places.keys():
             del self.sites[gone]
             self._site_agenda.plan(gone, None)
@@ -143,7 +150,8 @@ class Fleet:
             self.devices[name] = DeviceState()
         self._online = sum(state.liveness in ALIVE for state in self.devices.values())
         effects: list[Effect] = []
-        for site, place in places.items():
+        changed = {site: place for site, place in places.items() if before.get(site) != place}
+        for site, place in changed.items():
             if site not in self.sites:
                 self.sites[site] = SiteState()
                 effects.append(SiteChanged(site, self.sites[site]))
@@ -151,10 +159,16 @@ class Fleet:
             elif site in before:
                 self._forget_devices(site, before[site].devices.keys() - place.devices.keys())
                 self._disregard_darks(site, place.devices.keys() - before[site].devices.keys())
+            elif self.sites[site].cast not in (None, place.cast):
+                # It changed while no detector ran, so nobody knows which devices are new.
+                self._forget_devices(site, self.sites[site].accounted.keys() - place.devices.keys())
+                self._disregard_darks(site, place.devices)
             if (cast := place.cast) != (known := self.sites[site].cast):
                 self.sites[site] = replace(self.sites[site], cast=cast, recast=known is not None)
-        for site in self._hierarchy.from_below():
+        left = {place.parent for site, place in before.items() if place.parent and places.get(site) != place}
+        for site in self._hierarchy.from_below(changed.keys() | left | self._renamed):
             effects += self._judge(site, now, registry=True)
+        self._renamed.clear()
         return effects
 
     def observe(self, observation: Observation) -> list[Effect]:
@@ -264,8 +278,10 @@ class Fleet:
         self._site_agenda.clear()
         self._unproven.clear()
         self._doubted.clear()
+        self._overdue.clear()
         for slug, site in self.sites.items():
             self.sites[slug] = frozen(site, since)
+            self._site_agenda.plan(slug, next_boundary(self.places[slug], since))  # maintenance is seen by nobody
         for name, state in self.devices.items():
             if reason == "stall":
                 # A clock set forward looks the same: when boots began by the old one means nothing any more.
@@ -309,16 +325,24 @@ class Fleet:
         """Keep count of who is online, and tell the guard who vanishes."""
         was, is_ = before.liveness in ALIVE, after.liveness in ALIVE
         self._online += is_ - was
+        if after.liveness is Liveness.LATE and after.will_at is None:
+            self._overdue.add(name)
+        else:
+            self._overdue.discard(name)
         if was and after.liveness is Liveness.LOST:
             self._doubted.discard(name)
             if after.lost_by is not EvidenceKind.MAINS:
-                self.guard.vanished(name, now, self._online - len(self._doubted))
+                self._vanished(name, now)
         elif is_ and after.will_at is not None:
             self._doubted.add(name)
-            self.guard.vanished(name, now, self._online - len(self._doubted))
+            self._vanished(name, now)
         elif name in self._doubted or name in self.guard:
             self._doubted.discard(name)
             self.guard.back(name)
+
+    def _vanished(self, name: str, now: datetime) -> None:
+        silent = len(self._doubted) + len(self._overdue)
+        self.guard.vanished(name, now, self._online - silent, len(self._overdue))
 
     def _judge(
         self, slug: str, now: datetime, *, changed: bool = False, silent: bool = False, registry: bool = False
@@ -326,12 +350,12 @@ class Fleet:
         before, place = self.sites[slug], self.places[slug]
         devices = {name: self.devices[name] for name in place.devices}
         self._site_agenda.plan(slug, None)
+        judgement = Judgement(slug, before, place, devices, now, self.policy, self.watch, self.guard, self._new_id)
         if devices:
-            judgement = Judgement(slug, before, place, devices, now, self.policy, self.watch, self.guard, self._new_id)
             judgement.run(silent=silent or before.recast)
-            site, effects, due = judgement.site, judgement.effects, judgement.deadline()
         else:
-            site, effects, due = self._derived(before, slug, now), [], next_boundary(place, now)
+            judgement.run_from_below(*self._from_below(slug, now))
+        site, effects, due = judgement.site, judgement.effects, judgement.deadline()
         if site.recast and self.watch.since is not None:
             site = replace(site, recast=False)
         self._site_agenda.plan(slug, due)
@@ -339,7 +363,9 @@ class Fleet:
         self.sites[slug] = site
         if changed or effects or site != before:
             effects.append(SiteChanged(slug, site))
-        if place.parent in self.places and (site.power, site.state) != (before.power, before.state) and not registry:
+        # What stands under it counts too: maintenance or backup shows in its place, but not to the sites above.
+        seen, known = (site.power, site.state, site.children), (before.power, before.state, before.children)
+        if place.parent in self.places and seen != known and not registry:
             effects += self._judge(place.parent, now)
         return effects
 
@@ -352,15 +378,13 @@ class Fleet:
         word = shown_state(site, place, devices, self.watch, now)
         return site if word is site.state else replace(site, state=word)
 
-    def _derived(self, site: SiteState, slug: str, now: datetime) -> SiteState:
-        """A site without boards of its own has what the sites below it have: power as long as one of them has."""
+    def _from_below(self, slug: str, now: datetime) -> tuple[PowerState, datetime]:
+        """What a site without boards has, and since when if that is new: power as long as a site below it has."""
         below = [self.sites[child] for child in self._hierarchy.below(slug)]
         powers = {child.power for child in below}
         power = next((word for word in (PowerState.ON, PowerState.OFF) if word in powers), PowerState.UNKNOWN)
-        if power is site.power:
-            return site
         times = [child.since for child in below if child.power is power and child.since is not None]
-        return replace(site, power=power, since=max(times, default=now) if power is PowerState.OFF else now)
+        return power, max(times, default=now) if power is PowerState.OFF else now
 
     def _disregard_darks(self, slug: str, devices: Collection[str]) -> None:
         """What a device went through before it stood for this site is not the site's."""

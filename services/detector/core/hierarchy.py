@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from services.detector.core.place import Place
 from services.detector.core.site import SiteState
@@ -24,9 +24,15 @@ class Hierarchy:
         """The sites directly under a site."""
         return self._below.get(slug, ())
 
-    def from_below(self) -> list[str]:
-        """All sites, those further down first."""
-        return sorted(self._places, key=lambda slug: -self._depth(slug))
+    def from_below(self, slugs: Iterable[str]) -> list[str]:
+        """Some sites and all above them, those further down first."""
+        found: set[str] = set()
+        for slug in slugs:
+            above: str | None = slug
+            while above is not None and above in self._places and above not in found:
+                found.add(above)
+                above = self._places[above].parent
+        return sorted(found, key=lambda slug: -self._depth(slug))
 
     def tally(self, slug: str, sites: Mapping[str, SiteState]) -> ChildTally | None:
         """How the sites under a site stand; None if there are none."""

@@ -51,6 +51,19 @@ class Judgement(Telling):
         if not self._silenced():
             self._release()
 
+    def run_from_below(self, power: PowerState, since: datetime) -> None:
+        """Judge a site without boards: it has the power of the sites below it, and no events of its own.
+
+        What began while it had boards is still seen through.
+        """
+        site = replace(self.site, pending=None, pending_at=None, pending_for=None, dips=(), dips_at=None)
+        self.site = site if power is site.power else replace(site, power=power, since=since)
+        if power is PowerState.ON and site.outage is not None:
+            self._go_on()
+        self._calm_down()
+        if not self._silenced():
+            self._release()
+
     def deadline(self) -> datetime | None:
         """When the site has to be looked at again if nothing happens."""
         site = self.site
@@ -135,7 +148,11 @@ class Judgement(Telling):
         self._account(outage.members)
         self.effects.append(OutageChanged(self._slug, outage))
         self._tell(outage, self._restored_event(outage, cause))
-        self._revise(replace(outage, cause=cause))
+        known = replace(outage, cause=cause)
+        unpowered = outage.members and cause not in POWERED
+        if unpowered and start_bounds(self._place, outage.members, outage.alive).lo > outage.started_hi:
+            known = self._dated_anew(known)  # they fell silent first, and their journals tell of the power
+        self._revise(known)
 
     def _end_of(self, outage: Outage) -> Bounds:
         """When power came back, by every device that was dark in the outage and is back."""
@@ -163,18 +180,28 @@ class Judgement(Telling):
             self._review_open(self.site.outage)
 
     def _review_open(self, outage: Outage) -> None:
-        known = self._with_news(outage)
+        known, begins_anew = self._with_news(outage), False
         for name, device in self._devices.items():
-            if device.liveness is Liveness.LOST and device.dark is not None and name not in known.members:
+            if device.liveness is not Liveness.LOST or device.dark is None:
+                continue
+            before = known.members.get(name)
+            # One that had power while it was missing first, and is missing again, may have lost it only now.
+            again = before is not None and before.cause in POWERED and before.number < device.dark.number
+            if before is None or again:
                 alive = tuple(other for other in known.alive if other != name)
                 known = replace(known, members=known.members | {name: device.dark}, alive=alive)
+                begins_anew = begins_anew or again
                 self._account({name: device.dark})
         if known is outage:
             return
         cause = cause_of(self._place, known.members, known.alive)
         self.site = replace(self.site, outage=known)
+        revised = self._dated_anew(known) if begins_anew else known
         if cause is Cause.POWER and outage.cause is not Cause.POWER:
-            self._revise(replace(known, cause=cause))
+            revised = replace(revised, cause=cause)
+        if revised is not known:
+            self._revise(revised)
+            self.site = replace(self.site, since=revised.started_lo)
 
     def _review_past(self, outage: Outage) -> None:
         known = self._with_news(outage)
@@ -281,8 +308,9 @@ class Judgement(Telling):
             self._expect_dips(None)
             return
         if not force and not self._all_heard(dips):
-            at = self.site.dips_at or self._hearing_ends()
-            if self._watch.since is None or self._now < at:
+            seeing = self._watch.since is not None  # else nobody can be heard, however long it takes
+            at = (self.site.dips_at or self._hearing_ends()) if seeing else None
+            if at is None or self._now < at:
                 self._expect_dips(at)
                 return
         self.site = replace(self.site, dips=(), dips_at=None)
@@ -390,6 +418,7 @@ class Judgement(Telling):
         interval = max(self._devices[name].interval_s for name in group)
         confirm = self._policy.confirm_off if self._place.confirm_off is None else self._place.confirm_off
         missed = end.hi - start.lo > self._policy.timeout(interval) + confirm
+        reconstructed = missed and any(self._fell_into_blindness(dark) for dark in group.values())
         window = maintained(self._place, end.hi)
         outage = Outage(
             id=self._new_id(self._now),
@@ -398,8 +427,8 @@ class Judgement(Telling):
             started_hi=start.hi,
             detected_at=self._now,
             cause=Cause.POWER,
-            momentary=not (missed and any(dark.blind for dark in group.values())),
-            reconstructed=missed and any(dark.blind for dark in group.values()),
+            momentary=not reconstructed,
+            reconstructed=reconstructed,
             maintenance=window is not None,
             untold=window is not None
             or self.site.unstable is not None
@@ -425,6 +454,11 @@ class Judgement(Telling):
         self._tell(outage, replace(back, evidence=evidence, reconstructed=True))
         if self.site.since is None or self.site.since < end.hi:
             self.site = replace(self.site, since=end.hi)
+
+    def _fell_into_blindness(self, dark: Dark) -> bool:
+        """Whether we were blind as it began, or went blind before we could say so (the loss was being confirmed)."""
+        since = self._watch.since
+        return dark.blind or (since is not None and dark.start_hi < since)
 
     def _account(self, darks: dict[str, Dark]) -> None:
         known = self.site.accounted

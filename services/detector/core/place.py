@@ -24,7 +24,7 @@ class Place(Struct, frozen=True):
 
     `devices` maps each device to its weight. `k` is the weight that must live under the rule `k`. `confirm_off` and
     `confirm_on` replace the policy's where they are given. `maintenance` lists windows `[start, end)` (UTC, sorted),
-    the site's own and those of the sites above it; only the near future need be there.
+    the site's own and those of the sites above it; only the near future and the last days need be there.
     """
 
     devices: dict[str, int] = {}

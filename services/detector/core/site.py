@@ -51,9 +51,10 @@ class SiteState(Struct, frozen=True, omit_defaults=True):
     `since` is when the power became what it is; `pending` a verdict being confirmed since `pending_at`, or, while we
     are blind, for `pending_for` before. `outage` goes on; those of the `past` are over but may still be revised.
     `owed` are events held back: until `hold_until` when many boards vanished together (`area` names that), for
-    maintenance, or while the power is unstable. `turns` are the last times it came or went. `accounted` numbers the
-    newest dark span of each device that has been made something of; `dips` wait to be judged, at `dips_at` at the
-    latest. `cast` stands for the devices and the rule it was last judged by, `recast` says that they changed since.
+    maintenance, or while the power is unstable. `turns` are the last times it came or went. `calmed` is an unstable
+    time that is over and has still to be summed up. `accounted` numbers the newest dark span of each device that has
+    been made something of; `dips` wait to be judged, at `dips_at` at the latest. `cast` stands for the devices and the
+    rule it was last judged by, `recast` says that they changed since.
     """
 
     power: PowerState = PowerState.UNKNOWN
@@ -69,6 +70,7 @@ class SiteState(Struct, frozen=True, omit_defaults=True):
     area: UUID | None = None
     turns: tuple[Turn, ...] = ()
     unstable: Unstable | None = None
+    calmed: Unstable | None = None
     accounted: dict[str, int] = {}
     dips: tuple[Dip, ...] = ()
     dips_at: datetime | None = None
@@ -118,21 +120,20 @@ def frozen(site: SiteState, at: datetime) -> SiteState:
 
 
 def rewound(site: SiteState, now: datetime) -> SiteState:
-    """The site after our clock was set back: nothing happened later than `now`, and nothing waits for long."""
-    unstable = site.unstable
+    """The site after our clock was set back: nothing happened later than `now`, and nothing waits for long.
+
+    A debounce that stands still goes on where it stood: a length of time knows of no clock.
+    """
+    site = frozen(site, now)
     return replace(
         site,
         since=earlier(site.since, now),
-        pending=None,
-        pending_at=None,
-        pending_for=None,
         outage=_outage_rewound(site.outage, now) if site.outage is not None else None,
         past=tuple(_outage_rewound(outage, now) for outage in site.past),
         hold_until=earlier(site.hold_until, now),
-        turns=(),
-        unstable=replace(unstable, since=min(unstable.since, now), last_at=min(unstable.last_at, now))
-        if unstable
-        else None,
+        turns=tuple(turn for turn in site.turns if turn.at <= now),
+        unstable=clamped(site.unstable, now, _UNSTABLE_TIMES) if site.unstable is not None else None,
+        calmed=clamped(site.calmed, now, _UNSTABLE_TIMES) if site.calmed is not None else None,
         dips=tuple(Dip(dip.device, dark_rewound(dip.dark, now)) for dip in site.dips),
         dips_at=None,
         owed=tuple(clamped(event, now, ("occurred_lo", "occurred_hi", "detected_at")) for event in site.owed),
@@ -153,6 +154,7 @@ def _outage_rewound(outage: Outage, now: datetime) -> Outage:
     return replace(clamped(outage, now, _OUTAGE_TIMES), members=members)
 
 
+_UNSTABLE_TIMES = ("since", "last_at")
 _OUTAGE_TIMES = (
     "started_lo",
     "started_hi",

@@ -97,7 +97,8 @@ class Telling:
             if event.outage_id not in never:
                 self._log(event, area, quiet=quiet)
         outage = self.site.outage
-        if outage is not None and outage.untold and self._now >= self._sure_at(outage):
+        off = self.site.power is PowerState.OFF  # not so if its boards were taken away meanwhile
+        if outage is not None and outage.untold and off and self._now >= self._sure_at(outage):
             outage = replace(outage, untold=False)
             self.site = replace(self.site, outage=outage)
             self._log(self._lost_event(outage), area, quiet=quiet)
@@ -154,15 +155,14 @@ class Telling:
         return max(unstable.last_at, watching_since) + self._policy.flap_calm
 
     def _calm_down(self) -> None:
-        unstable = self.site.unstable
-        if unstable is None or self._watch.since is None:
-            return
-        if self._now < self._calm_at(unstable, self._watch.since):
-            return
-        self.site = replace(self.site, unstable=None)
-        if self._silenced():
-            return
-        event = self._flapping_event(EventKind.STABLE, unstable, self.site.power, unstable.outage)
+        unstable, since = self.site.unstable, self._watch.since
+        if unstable is not None and since is not None and self._now >= self._calm_at(unstable, since):
+            self.site = replace(self.site, unstable=None, calmed=unstable)
+        calmed = self.site.calmed
+        if calmed is None or self._silenced():
+            return  # who was told that it began is told how it ended, be it after a maintenance
+        self.site = replace(self.site, calmed=None)
+        event = self._flapping_event(EventKind.STABLE, calmed, self.site.power, calmed.outage)
         self.effects.append(EventLogged(event))
         self._release(quiet=True)
 
