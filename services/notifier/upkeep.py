@@ -22,10 +22,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.notifier import rules
 from services.notifier.holding import drop_unfollowed
-from services.notifier.owing import zone_of
+from services.notifier.owing import rule_of, zone_of
 from services.notifier.reach import followers
-from services.notifier.rules import LOST, Quiet
+from services.notifier.rules import LOST
 from services.notifier.waiting import follow_rules
 from services.notifier.withdrawals import withdraw_all
 from svitlo.db.session import Database
@@ -164,13 +165,8 @@ def last_sunday(now: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _silent(row: Any, zone: ZoneInfo) -> bool | None:
-    """Whether a reminder is to make no sound now; None if quiet hours hold it."""
-    if row["quiet_from"] is None or row["quiet_to"] is None:
-        return False
-    quiet = Quiet(row["quiet_from"], row["quiet_to"], row["quiet_mode"] == "hold")
-    if quiet.until(row["now"], zone_of(row["timezone"], zone)) is None:
-        return False
-    return None if quiet.hold else True
+    """Whether a reminder is to make no sound now; None if none is wanted."""
+    return rules.remind(rule_of(row), zone_of(row["timezone"], zone), row["now"])
 
 
 def _count(result: Any) -> int:
