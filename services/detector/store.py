@@ -94,7 +94,7 @@ ON CONFLICT (service) DO UPDATE SET at = excluded.at, since = excluded.since, de
 """)
 
 _REGISTRY = text("""
-SELECT s.id, s.slug, s.name, p.slug AS parent, s.rule, s.k, s.confirm_off_s, s.confirm_on_s,
+SELECT s.id, s.slug, s.name, p.slug AS parent, s.public, s.rule, s.k, s.confirm_off_s, s.confirm_on_s,
        coalesce(json_object_agg(d.id, sd.weight ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}') AS devices
 FROM sites s
 LEFT JOIN sites p ON p.id = s.parent_id AND p.removed_at IS NULL
@@ -166,6 +166,7 @@ async def load_registry(session: AsyncSession) -> dict[str, SiteEntry]:
                 rule=Rule(row.rule),
                 k=row.k or 1,
                 parent=row.parent,
+                public=row.public,
                 confirm_off=_seconds(row.confirm_off_s),
                 confirm_on=_seconds(row.confirm_on_s),
             ),

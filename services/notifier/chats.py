@@ -87,7 +87,7 @@ _UNPIN = text("UPDATE pins SET message_id = NULL, digest = NULL WHERE chat = :ch
 
 # A private site is found by its invitation only.
 _FIND = text("""
-SELECT id, slug, name, public FROM sites
+SELECT id, slug, name, public, invite = :invite AS invited FROM sites
 WHERE removed_at IS NULL AND ((public AND (slug = :slug OR id = :id)) OR invite = :invite)
 ORDER BY invite = :invite DESC LIMIT 1
 """)
@@ -116,13 +116,14 @@ class Chat:
 
 @dataclass(frozen=True)
 class Place:
-    """A site as a chat may see it."""
+    """A site as a chat may see it; `invited`: found by its invitation."""
 
     id: int
     slug: str
     name: str
     public: bool
     followed: bool = False
+    invited: bool = False
 
 
 async def meet(

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.notifier import reach
 from services.notifier.chats import Place
 
-TOLD = """
+TOLD = f"""
 told AS (
   SELECT f.chat, s.id, true AS own, NOT s.public AS let_in
   FROM asked q JOIN subscriptions f ON f.chat = q.chat JOIN sites s ON s.id = f.site_id AND s.removed_at IS NULL
+  JOIN chats c ON c.id = f.chat WHERE NOT f.by_role OR s.public OR {reach.reached("c.chat_id", "s.id")}
   UNION
   SELECT t.chat, k.id, false, t.let_in FROM told t JOIN sites k ON k.parent_id = t.id AND k.removed_at IS NULL
 ), seen AS (
@@ -26,7 +27,7 @@ told AS (
   WHERE b.id IS NULL OR EXISTS (SELECT FROM site_devices d WHERE d.site_id = o.id)
     OR (SELECT true FROM outages u WHERE u.site_id = o.id LIMIT 1)
 )
-"""
+"""  # noqa: S608 - a condition of ours
 """Tables for a query WITH RECURSIVE: `telling` (chat, id) holds what the chats of `asked` (chat) are told of, as far
 as it makes events.
 

@@ -26,6 +26,7 @@ FROM below b JOIN sites s ON s.id = b.id LEFT JOIN site_state st ON st.site_id =
 
 # Whoever follows a place is told of those below it, whenever they are added, but of private ones below a public one
 # only if those are followed too: so are the topmost that are within reach of a role. Others have their invitations.
+# What a role reaches is followed by that role; by an invitation, before or afterwards, it is followed for good.
 _FOLLOW = text("""
 WITH RECURSIVE below AS (
   SELECT id, public AS passed FROM sites WHERE id = :site AND removed_at IS NULL
@@ -33,20 +34,28 @@ WITH RECURSIVE below AS (
   SELECT s.id, s.public OR s.id <> ALL(CAST(:reach AS int[]))
   FROM below b JOIN sites s ON s.parent_id = b.id AND s.removed_at IS NULL WHERE b.passed
 ), wanted AS (
-  SELECT id FROM below WHERE id = :site OR NOT passed
+  SELECT id, id = ANY(CAST(:reach AS int[])) AND NOT (id = :site AND :invited) AS by_role
+  FROM below WHERE id = :site OR NOT passed
+), known AS (
+  SELECT f.site_id FROM subscriptions f WHERE f.chat = :chat
 ), added AS (
-  INSERT INTO subscriptions (chat, site_id) SELECT :chat, id FROM wanted ON CONFLICT DO NOTHING RETURNING site_id
+  INSERT INTO subscriptions (chat, site_id, by_role) SELECT :chat, id, by_role FROM wanted
+  ON CONFLICT (chat, site_id) DO UPDATE SET by_role = false WHERE subscriptions.by_role AND NOT excluded.by_role
 )
-SELECT w.id, EXISTS (SELECT 1 FROM added a WHERE a.site_id = w.id) AS new FROM wanted w ORDER BY w.id
+SELECT w.id, NOT EXISTS (SELECT 1 FROM known k WHERE k.site_id = w.id) AS new FROM wanted w ORDER BY w.id
 """)
 
 
-async def follow(session: AsyncSession, chat: int, site: int, reach: frozenset[int] = frozenset()) -> dict[int, bool]:
+async def follow(
+    session: AsyncSession, chat: int, site: int, reach: frozenset[int] = frozenset(), *, invited: bool = False
+) -> dict[int, bool]:
     """Let a chat follow a place, and with that all below it; private places there only if they are within `reach`.
 
-    Returns the keys of what is followed by that, and whether each is new.
+    What is within reach is followed for as long as it is, unless the chat was `invited` there. Returns the keys of what
+    is followed by that, and whether each is new.
     """
-    rows = await session.execute(_FOLLOW, {"chat": chat, "site": site, "reach": list(reach)})
+    values = {"chat": chat, "site": site, "reach": list(reach), "invited": invited}
+    rows = await session.execute(_FOLLOW, values)
     return {row.id: row.new for row in rows}
 
 

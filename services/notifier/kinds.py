@@ -16,6 +16,7 @@ from services.notifier.rules import Held
 from services.notifier.store import REMINDER, Claimed
 from services.notifier.views import Reader, bundle_text
 from services.notifier.views.asking import alert_buttons
+from services.notifier.withdrawals import WITHDRAWN, withdrawn
 from svitlo.db.session import Database
 
 View = Callable[[Database, Claimed, Mapping[str, Any], Reader], Awaitable[Said | None]]
@@ -36,7 +37,13 @@ async def week(database: Database, chat: Claimed, payload: Mapping[str, Any], re
     return None if said is None else replace(said, silent=chat.silent)
 
 
-KINDS: dict[str, View] = {REMINDER: reminder, "note": note, "week": week, BROADCAST: broadcast_said}
+KINDS: dict[str, View] = {
+    REMINDER: reminder,
+    "note": note,
+    "week": week,
+    BROADCAST: broadcast_said,
+    WITHDRAWN: withdrawn,
+}
 """Without alerts, which have `alert_said`."""
 
 

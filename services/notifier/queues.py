@@ -29,6 +29,10 @@ SELECT d.chat, d.id, d.silent, d.held, d.maybe_told, e.site_id, e.outage_id, e.k
   coalesce(o.started_lo, (SELECT l.occurred_lo FROM power_events l
     WHERE l.outage_id = e.outage_id AND l.kind = 'power_lost' ORDER BY l.seq DESC LIMIT 1)) AS outage_started,
   o.ended_hi AS outage_ended, o.retracted_at IS NOT NULL AS never,
+  d.held IS NOT NULL AND e.kind = 'power_lost' AND EXISTS (SELECT FROM power_events l
+    JOIN deliveries t ON t.event_seq = l.seq AND t.chat = d.chat AND t.state IN ('sent', 'merged')
+    WHERE l.outage_id = e.outage_id
+      AND (l.kind = 'power_restored' OR l.details->'flapping'->>'power' = 'on')) AS end_told,
   (SELECT b.at FROM (
     SELECT max(b.ended_hi) AS at FROM outages b WHERE b.site_id = e.site_id AND b.id <> e.outage_id
       AND NOT b.momentary AND b.retracted_at IS NULL AND b.ended_hi <= e.occurred_lo) b
@@ -96,6 +100,6 @@ def _queued(row: dict[str, Any]) -> Queued:
     held = Held(row["held"]) if row["held"] else None
     row["above"] = row["parent"]
     alert = Alert(**{name: row[name] for name in Alert.__dataclass_fields__ if name in row})
-    names = ("id", "site_id", "outage_id", "parent", "area", "maybe_told", "never")
+    names = ("id", "site_id", "outage_id", "parent", "area", "maybe_told", "never", "end_told")
     own = {name: row[name] for name in names}
     return Queued(**own, held=held, alert=alert)

@@ -125,6 +125,15 @@ def decide(rule: Rule, facts: Facts, zone: ZoneInfo, now: datetime) -> Tell | No
     return Tell(False, end, Held.QUIET)
 
 
+def remind(rule: Rule, zone: ZoneInfo, now: datetime) -> bool | None:
+    """Whether a reminder is to make no sound now; None if none is wanted: in a mute, in quiet hours that hold."""
+    if rule.muted_until is not None and rule.muted_until > now:
+        return None
+    if rule.quiet is None or rule.quiet.until(now, zone) is None:
+        return False
+    return None if rule.quiet.hold else True
+
+
 def _after_flicker(rule: Rule, facts: Facts) -> Facts:
     """The end of flicker, to whoever is told of none: the loss or the return it comes down to.
 

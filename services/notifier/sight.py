@@ -1,7 +1,7 @@
 """SQL of what a chat may see: public places, and in private those the person's roles reach. Within a transaction.
 
-Nobody but that person reads a private chat, so a role opens nothing in groups: there an invitation does. When a role
-goes, what its chat followed of private places goes with it.
+Nobody but that person reads a private chat, so a role opens nothing in groups: there an invitation does. What was
+followed by a role goes with it (`withdrawals`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import chats, chats_tree, history, people
-from services.notifier.chats import TELEGRAM, Chat, Place
+from services.notifier.chats import Chat, Place
 from services.notifier.history import Site
 from services.notifier.places import Tree
 
@@ -88,22 +88,7 @@ async def site_for(session: AsyncSession, chat: Chat, key: int) -> Site | None:
     return None if row is None else history.site_of(row)
 
 
-async def follow(session: AsyncSession, chat: Chat, site: int) -> dict[int, bool]:
+async def follow(session: AsyncSession, chat: Chat, place: Place) -> dict[int, bool]:
     """Let a chat follow a place, and all below it that it may see; as `chats_tree.follow`."""
-    return await chats_tree.follow(session, chat.id, site, await reach_of(session, chat))
-
-
-async def withdraw(session: AsyncSession, user_id: int, before: frozenset[int]) -> tuple[Chat | None, list[Place]]:
-    """End what a person's chat follows of private places that were within reach `before` and are no longer.
-
-    How a place was come by is not kept, so one followed by an invitation goes too: the person has to be told. Returns
-    the chat, if we know it, and those places.
-    """
-    chat = await chats.known(session, TELEGRAM, user_id)
-    if chat is None:
-        return None, []
-    lost = before - (await people.powers(session, user_id)).seen
-    gone = [one for one in await chats.followed_sites(session, chat.id) if not one.public and one.id in lost]
-    for place in gone:
-        await chats.unsubscribe(session, chat.id, place.id)
-    return chat, gone
+    reach = await reach_of(session, chat)
+    return await chats_tree.follow(session, chat.id, place.id, reach, invited=place.invited)

@@ -20,7 +20,8 @@ class Queued:
     """A pending alert of a chat, oldest first in its queue: the delivery's key, its site and outage, and its words.
 
     `parent` is the name of the place the site belongs to; `area` names the happening in which many boards vanished.
-    `maybe_told`: it may have arrived although nobody answered. `never`: its outage was taken back meanwhile.
+    `maybe_told`: it may have arrived although nobody answered. `never`: its outage was taken back meanwhile;
+    `end_told`: the chat was told of its end.
     """
 
     id: int
@@ -32,6 +33,7 @@ class Queued:
     held: Held | None = None
     maybe_told: bool = False
     never: bool = False
+    end_told: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,26 +90,34 @@ def _retracted_out(items: list[Queued]) -> list[Queued]:
 
 
 def _stale_out(items: list[Queued]) -> list[Queued]:
-    """Without losses that were kept back and of which the end was told meanwhile."""
+    """Without losses that were kept back until they need not be told, and what only refines an outage never told."""
     ended = {item.outage_id for item in items if item.alert.kind is _RESTORED}
+    stale = [item for item in items if item.outage_id not in ended and _needless(item)]
+    unsaid = {item.outage_id for item in stale if not (item.end_told or item.maybe_told)}
     return [
         item
         for item in items
-        if not (
-            item.held
-            and item.alert.kind is _LOST
-            and item.alert.outage_ended is not None
-            and item.outage_id not in ended
-        )
+        if item not in stale
+        and (item.alert.kind is not _REVISED or item.alert.retracted or item.outage_id not in unsaid)
     ]
+
+
+def _needless(item: Queued) -> bool:
+    """Whether it is a loss that was kept back, is over, and its end was told meanwhile; or it all fell into a mute, or
+    did not last. After quiet hours it is told by its end, to those too who are owed no return."""
+    ended, until = item.alert.outage_ended, item.alert.held_until
+    if item.alert.kind is not _LOST or item.held is None or ended is None:
+        return False
+    return item.end_told or item.held is Held.MUTE or (item.held is Held.LONG and (until is None or ended < until))
 
 
 def _nothing_new(items: Sequence[Queued]) -> bool:
     """Whether the site stands after a mute as it did when the mute began: on before, off and on meanwhile."""
-    kinds = [item.alert.kind for item in items if item.alert.kind in (_LOST, _RESTORED)]
+    lost = {item.outage_id for item in items if item.alert.kind is _LOST}
+    news = [item for item in items if item.alert.kind is not _REVISED or item.outage_id not in lost]
+    kinds = [item.alert.kind for item in news]
     return (
-        all(item.held is Held.MUTE for item in items)
-        and len(kinds) == len(items)
+        all(item.held is Held.MUTE and item.alert.kind in (_LOST, _RESTORED) for item in news)
         and kinds[0] is _LOST
         and kinds[-1] is _RESTORED
     )
@@ -118,24 +128,21 @@ def _entry(queue: Sequence[Queued]) -> Entry:
     # A refinement needs no words of its own beside the alert it refines: that tells the times as they are known now.
     refined = {item.outage_id for item in queue if item.alert.kind is _REVISED and not item.alert.retracted}
     items = [_known_now(item) if item.outage_id in refined else item for item in queue]
-    events = [item for item in items if item.alert.kind is not _REVISED]
+    ended = {item.outage_id for item in items if item.alert.kind is _RESTORED}
+    lost = {item.outage_id: item for item in items if item.alert.kind is _LOST}
+    events = [item if item.outage_id in ended else _over(item) for item in items if item.alert.kind is not _REVISED]
     spoken = {item.outage_id for item in events}
     # Of an outage told before, the latest of its corrections.
     revised = {item.outage_id: item for item in items if item.alert.kind is _REVISED and item.outage_id not in spoken}
     last = events[-1] if events else [*revised.values()][-1]
-    lost = {item.outage_id: item for item in items if item.alert.kind is _LOST}
     over = [item for item in events if item.alert.kind is _RESTORED and _began(item, lost) is not None]
     if len(events) == 1 and last.outage_id not in lost:
         over = []  # the plain end of what was told
     off, count = sum((_length(item, lost) for item in over), timedelta(0)), len(over)
     alert = last.alert
-    ends, ended = last in over, alert.outage_ended
+    ends = last in over
     if ends and alert.outage_started is None:
         alert = replace(alert, outage_started=lost[last.outage_id].alert.occurred_lo)
-    elif alert.kind is _LOST and ended is not None:
-        # It waited for so long that it is over, and of its end the chat is told nothing or later.
-        alert = replace(alert, kind=_RESTORED, occurred_hi=ended)
-        ends, count, off = True, count + 1, off + max(timedelta(0), ended - (alert.outage_started or alert.occurred_lo))
     return Entry(
         alert=alert,
         parent=last.parent,
@@ -145,6 +152,14 @@ def _entry(queue: Sequence[Queued]) -> Entry:
         ends=ends,
         corrections=tuple(item.alert for item in revised.values() if item is not last),
     )
+
+
+def _over(item: Queued) -> Queued:
+    """A loss that waited for so long that it is over, by its end: of that the chat is told nothing, or later."""
+    alert = item.alert
+    if alert.kind is not _LOST or alert.outage_ended is None:
+        return item
+    return replace(item, alert=replace(alert, kind=_RESTORED, occurred_hi=alert.outage_ended), area=None)
 
 
 def _known_now(item: Queued) -> Queued:

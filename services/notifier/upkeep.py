@@ -1,4 +1,4 @@
-"""What falls due by the clock: reminders, the week on Sunday evening, and the end of what was kept back.
+"""What falls due by the clock: reminders, the week on Sunday evening, the end of what was kept back and of a reach.
 
 Each run looks only at the clock and the tables, and each thing bears a key it can be made with once: so it does not
 matter how many processes do this, nor how often they are killed.
@@ -6,6 +6,7 @@ matter how many processes do this, nor how often they are killed.
 - A reminder that comes late by more than half of its interval is left to the next one.
 - A week is sent up to fourteen hours late.
 - What waits follows the rules of its chat when they are changed.
+- What was followed by a role goes where the role reaches it no longer.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.notifier import rules
 from services.notifier.holding import drop_unfollowed
-from services.notifier.owing import zone_of
+from services.notifier.owing import rule_of, zone_of
 from services.notifier.reach import followers
-from services.notifier.rules import LOST, Quiet
+from services.notifier.rules import LOST
 from services.notifier.waiting import follow_rules
+from services.notifier.withdrawals import withdraw_all
 from svitlo.db.session import Database
 
 EVERY_S = 10.0
@@ -110,8 +113,9 @@ class Upkeep:
     async def look(self) -> int:
         """Do what is due; returns how many deliveries are new or may go out now."""
         async with self._database.transaction() as session:
+            due = await withdraw_all(session)
             await drop_unfollowed(session)
-            due = await follow_rules(session, self._zone)
+            due += await follow_rules(session, self._zone)
             due += await remind(session, self._zone)
             due += await send_weeks(session, self._zone)
         return due
@@ -161,13 +165,8 @@ def last_sunday(now: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _silent(row: Any, zone: ZoneInfo) -> bool | None:
-    """Whether a reminder is to make no sound now; None if quiet hours hold it."""
-    if row["quiet_from"] is None or row["quiet_to"] is None:
-        return False
-    quiet = Quiet(row["quiet_from"], row["quiet_to"], row["quiet_mode"] == "hold")
-    if quiet.until(row["now"], zone_of(row["timezone"], zone)) is None:
-        return False
-    return None if quiet.hold else True
+    """Whether a reminder is to make no sound now; None if none is wanted."""
+    return rules.remind(rule_of(row), zone_of(row["timezone"], zone), row["now"])
 
 
 def _count(result: Any) -> int:

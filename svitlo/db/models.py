@@ -387,6 +387,7 @@ class Subscription(SQLModel, table=True):
     `kinds` are those alerts it wants: lost restored revised unstable. `min_minutes`: only outages longer than this.
     Quiet hours run from `quiet_from` to `quiet_to`, minutes of the chat's day; `quiet_mode` is `silent` (sent without a
     sound) or `hold` (kept and summed up at their end). `remind_minutes`: a reminder so often while it is off, 0 never.
+    `by_role`: a role of the person opened the site, and no invitation; it counts while one does, or while it is public.
     """
 
     __tablename__ = "subscriptions"
@@ -404,13 +405,14 @@ class Subscription(SQLModel, table=True):
     quiet_mode: str = Field(default="silent", max_length=8, sa_column_kwargs={"server_default": "silent"})
     muted_until: datetime | None = _utc(nullable=True)
     remind_minutes: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    by_role: bool = _no()
     created_at: datetime = _utc(default_now=True)
 
 
 class Delivery(SQLModel, table=True):
     """One thing for one chat: what is owed, what was sent, what failed and why.
 
-    `kind` says what: `event` (an entry of the log), or reminder, digest, week, broadcast, note; those bear what they
+    `kind` says what: `event` (an entry of the log), or reminder, week, broadcast, note, withdrawn; those bear what they
     need in `payload` and, where they must not be made twice, a `dedupe_key`. States: pending, sent, failed, dropped,
     merged (told by another delivery of the chat, `merged_into`). Until `not_before` it is kept back and lets others
     pass, and `held` says why: quiet (hours), mute, long (only outages longer than so many minutes are wanted).

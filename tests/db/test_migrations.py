@@ -34,6 +34,30 @@ async def test_up_down_and_up_again_leaves_the_schema_the_models_describe(empty_
     assert await migrate.differences(empty_database_url) == []
 
 
+async def test_what_a_role_reaches_counts_as_followed_by_it_once_that_is_remembered(empty_database_url: str) -> None:
+    await migrate.upgrade(empty_database_url, "0006")
+    async with Database(empty_database_url) as database:
+        async with database.transaction() as session:
+            for slug, parent in (("house", None), ("flat", "house"), ("dacha", None)):
+                await registry.add_site(session, slug, slug, parent=parent)
+            await session.execute(text("INSERT INTO chats (platform, chat_id, language) VALUES ('telegram', 3, 'uk')"))
+            await session.execute(
+                text("INSERT INTO subscriptions (chat, site_id) SELECT c.id, s.id FROM chats c, sites s")
+            )
+            await session.execute(
+                text(
+                    "INSERT INTO people (user_id, role, site_id, granted_by) SELECT 3, 'viewer', id, 'cli' FROM sites "
+                    "WHERE slug = 'house'"
+                )
+            )
+        await migrate.upgrade(empty_database_url)
+        async with database.transaction() as session:
+            rows = await session.execute(
+                text("SELECT s.slug FROM subscriptions f JOIN sites s ON s.id = f.site_id WHERE f.by_role ORDER BY 1")
+            )
+            assert list(rows.scalars()) == ["flat", "house"]
+
+
 async def test_a_daily_partition_is_no_difference_but_a_missing_column_is(database_url: str) -> None:
     async with Database(database_url) as database, database.transaction() as session:
         await session.execute(

@@ -181,6 +181,36 @@ def test_partial_reaches_the_top_past_a_site_in_maintenance() -> None:
     assert world.shown("region") is SiteStateWord.ON
 
 
+def test_what_all_may_see_shows_nothing_of_what_is_private_below_it() -> None:
+    sites = {
+        "block": Place(public=True),
+        "east": Place(devices={"d1": 1}, parent="block", public=True),
+        "flat": Place(devices={"d2": 1}, parent="block", public=False),
+        "hall": Place(devices={"d3": 1}, public=True),
+        "cellar": Place(devices={"d2": 1}, parent="hall", public=False),
+        "shed": Place(parent="cellar", public=False),
+        "kiosk": Place(public=True),
+        "till": Place(devices={"d2": 1}, parent="kiosk", public=False),
+    }
+    world = World(sites).begin().beat("d1").beat("d2").beat("d3").beats(40, "d1", "d3")
+    assert world.power("flat") is PowerState.OFF
+    assert (world.shown("block"), world.shown("hall")) == (SiteStateWord.ON, SiteStateWord.ON)
+    assert world.fleet.sites["block"].children == ChildTally(total=1, on=1, partial=0, off=0, unknown=0)
+    assert world.fleet.sites["hall"].children is None
+    assert world.power("kiosk") is PowerState.UNKNOWN, "its only section is private"
+
+
+def test_whoever_was_let_in_to_a_private_place_sees_all_below_it() -> None:
+    sites = {
+        "yard": Place(public=False),
+        "east": Place(devices={"d1": 1}, parent="yard", public=True),
+        "flat": Place(devices={"d2": 1}, parent="yard", public=False),
+    }
+    world = World(sites).begin().beat("d1").beat("d2").beats(40, "d1")
+    assert world.shown("yard") is SiteStateWord.PARTIAL
+    assert world.fleet.sites["yard"].children == ChildTally(total=2, on=1, partial=0, off=1, unknown=0)
+
+
 def test_a_parent_with_a_board_of_its_own_has_its_own_power() -> None:
     sites = {"block": Place(devices={"d1": 1}), "west": Place(devices={"d2": 1}, parent="block")}
     world = World(sites).begin().beat("d1").beat("d2").beats(40, "d1")

@@ -72,6 +72,22 @@ async def test_a_groups_menu_follows_its_language_but_not_that_of_a_topic(
     assert described(asked(telegram, "setMyCommands", -5)[0])["help"] == words("en").say("command-help")
 
 
+@pytest.mark.parametrize("met", [False, True], ids=["as told", "after an alert was refused"])
+async def test_a_group_that_became_a_supergroup_has_its_menu_there(
+    world: World, telegram: FakeTelegram, bot: Poller, met: bool
+) -> None:
+    telegram.group(-5, admins=[7])
+    telegram.say(-5, "/language en", user_id=7)
+    await telegram.wait_until(lambda: asked(telegram, "setMyCommands", -5))
+    if met:
+        await world.run("UPDATE chats SET chat_id = -1005")
+    telegram.migrate(-5, -1005, told=True)
+    await telegram.wait_until(lambda: asked(telegram, "setMyCommands", -1005))
+    assert [described(shown)["help"] for shown in asked(telegram, "setMyCommands", -1005)] == [
+        words("en").say("command-help")
+    ]
+
+
 async def test_with_a_chat_its_menu_is_forgotten(world: World, telegram: FakeTelegram, bot: Poller) -> None:
     telegram.say(1, "/language en")
     await telegram.wait_until(lambda: asked(telegram, "setMyCommands", 1))

@@ -88,6 +88,48 @@ async def test_a_return_whose_time_was_refined_while_it_waited_tells_the_refined
     assert "40 хв" in seen.text
 
 
+async def test_the_morning_tells_those_too_of_the_night_who_want_losses_alone(
+    world: World, telegram: FakeTelegram
+) -> None:
+    """A refinement alone would correct what they never read."""
+    house = await world.site("house")
+    await world.chat(1, house)
+    await rule(world, 1, kinds=["lost", "revised"], **ALWAYS_QUIET)
+    started = datetime.now(UTC) - timedelta(minutes=120)
+    outage = await record(world, house, started, started + timedelta(minutes=100))
+    await append(world, house, outage, LOST, started + timedelta(minutes=10))
+    await append(world, house, outage, REVISED, started, change=Change.REFINED)
+    await append(world, house, outage, RESTORED, started + timedelta(minutes=100))
+    await world.plan()
+    await pass_time(world)
+    async with notifying(world, telegram, rates=EAGER):
+        seen = await telegram.wait_for(1, "House")
+    assert "світло є; не було 1 год 40 хв" in seen.text
+
+
+async def test_a_loss_is_not_told_in_the_morning_after_its_end_was_told_at_night(
+    world: World, telegram: FakeTelegram
+) -> None:
+    house = await world.site("house")
+    await world.chat(1, house)
+    await rule(world, 1, **ALWAYS_QUIET)
+    started = datetime.now(UTC) - timedelta(minutes=120)
+    outage = await record(world, house, started, started + timedelta(minutes=100))
+    await append(world, house, outage, LOST, started)
+    await world.plan()
+    await rule(world, 1, quiet_from=None)
+    async with notifying(world, telegram, rates=EAGER):
+        await append(world, house, outage, RESTORED, started + timedelta(minutes=100))
+        await telegram.wait_for(1, "світло є")
+        await pass_time(world)
+        await until(partial(gone, world))
+    assert len(telegram.messages(1)) == 1
+
+
+async def gone(world: World) -> bool:
+    return [state for state, _ in await world.deliveries(1)] == ["dropped", "sent"]
+
+
 async def test_the_morning_does_not_say_that_all_is_well_when_it_is_off(world: World, telegram: FakeTelegram) -> None:
     house = await world.site("house")
     await world.chat(1, house)

@@ -351,7 +351,7 @@ async def test_the_buttons_under_an_alert_answer_below_it(house: House, telegram
 async def test_a_place_is_muted_for_eight_hours(house: House, telegram: FakeTelegram, world: World) -> None:
     await world.chat(1, house.site)
     telegram.press_data(1, Ask(what=MUTE, site=house.site.id).pack(), 1)
-    await until(lambda: "🔕 Шевченка 12: мовчу до 00:00 22 листопада." in telegram.answers)
+    await until(lambda: "🔕 Шевченка 12: мовчу до 00:00 22 листопада. Увімкнути раніше: /unmute" in telegram.answers)
     (row,) = await world.rows("SELECT muted_until FROM subscriptions")
     assert row.muted_until == NOW + 8 * HOUR
 

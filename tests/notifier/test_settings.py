@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.notifier import typed
+from services.notifier.bot.callbacks import MUTE, Ask
 from services.notifier.bot.keyboards import Rule
 from services.notifier.bot.poller import Poller
 from services.notifier.bot.rules_boards import (
@@ -518,3 +519,34 @@ def test_answers_about_the_whole_chat_in_english() -> None:
     )
     there = Reader(words=words("en"), zone=ZoneInfo("Europe/Warsaw"), now=NOW, escape=str)
     assert zone_text("Europe/Warsaw", there, chosen=True) == "🕒 Time zone: Europe/Warsaw, now 19:10."
+
+
+async def test_unmute_ends_the_silence_a_button_under_an_alert_began(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    house, school = await world.site("house", "Дім <1>"), await world.site("school", "Школа")
+    await world.chat(1, house, school)
+    telegram.press_data(1, Ask(what=MUTE, site=house.id).pack(), 1)
+    await telegram.wait_until(lambda: telegram.answers)
+    assert telegram.answers[0].endswith("Увімкнути раніше: /unmute")
+    telegram.say(1, "/unmute")
+    await telegram.wait_for(1, "🔔 Знову сповіщаю: Дім <1>")
+    assert not await world.rows("SELECT 1 FROM subscriptions WHERE muted_until IS NOT NULL")
+    telegram.say(1, "/unmute")
+    await telegram.wait_for(1, "Я й не мовчу")
+
+
+async def test_unmute_of_the_whole_chat_names_the_places_that_are_silent_still(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    await world.chat(1, *[await world.site(f"place-{number}", f"Місце {number}") for number in range(8)])
+    await world.run("UPDATE subscriptions SET muted_until = now() + interval '1 hour'")
+    await world.run("UPDATE chats SET muted_until = now() + interval '1 hour'")
+    telegram.say(1, "/unmute")
+    seen = await telegram.wait_for(1, "Знову сповіщаю.")
+    assert seen.text.splitlines()[1] == (
+        "Ще мовчать: Місце 0, Місце 1, Місце 2, Місце 3, Місце 4… · Увімкнути і їх: /unmute"
+    )
+    assert len(await world.rows("SELECT 1 FROM subscriptions WHERE muted_until IS NOT NULL")) == 8
+    telegram.say(1, "/unmute")
+    await telegram.wait_for(1, "🔔 Знову сповіщаю: Місце 0")

@@ -31,7 +31,7 @@ def outage(number: int) -> UUID:
 def queued(number: int, site: int, kind: EventKind, of: int = 1, ago_min: float = 1, **known: Any) -> Queued:
     """Alert `number` of a chat's queue: of a site and of one of its outages."""
     at = NOW - timedelta(minutes=ago_min)
-    own = {name: known.pop(name) for name in ("parent", "area", "held", "never") if name in known}
+    own = {name: known.pop(name) for name in ("parent", "area", "held", "never", "end_told") if name in known}
     values: dict[str, Any] = {"cause": Cause.PRESUMED, "place": NAMES[site], "occurred_lo": at, "occurred_hi": at}
     alert = Alert(kind=kind, detected_at=known.pop("detected_at", at), **{**values, **known})
     return Queued(id=number, site_id=site, outage_id=outage(10 * site + of), alert=alert, **own)
@@ -342,8 +342,65 @@ def test_after_a_mute_only_what_stands_otherwise_is_told() -> None:
 
 
 def test_a_loss_kept_back_whose_end_was_told_meanwhile_vanishes() -> None:
-    queue = [queued(1, 0, LOST, held=Held.QUIET, outage_ended=NOW)]
+    queue = [queued(1, 0, LOST, held=Held.QUIET, outage_ended=NOW, end_told=True)]
     assert gather(queue).vanished == (1,)
+
+
+def test_other_times_of_an_outage_whose_end_was_told_meanwhile_are_told() -> None:
+    held: dict[str, Any] = {"held": Held.QUIET, "outage_ended": NOW}
+    queue = [queued(1, 0, LOST, end_told=True, **held), queued(2, 0, REVISED, cause=Cause.POWER, **held)]
+    assert (gather(queue).told, gather(queue).vanished) == ((2,), (1,))
+
+
+@pytest.mark.parametrize("refined", [False, True])
+def test_who_wants_no_returns_reads_in_the_morning_of_the_outage_that_is_over(refined: bool) -> None:
+    known: dict[str, Any] = {
+        "held": Held.QUIET,
+        "outage_started": NOW - timedelta(minutes=300),
+        "outage_ended": NOW - timedelta(minutes=180),
+        "held_until": NOW,
+    }
+    queue = [queued(1, 0, LOST, ago_min=290 if refined else 300, **known)]
+    if refined:
+        queue.append(queued(2, 0, REVISED, ago_min=300, cause=Cause.POWER, **known))
+    bundle = gather(queue)
+    assert bundle.vanished == ()
+    assert said(bundle, morning=True) == [
+        "💡 Шевченка 12 — світло є; не було 2 год",
+        "Не було з 15:10 до 17:10",
+    ]
+
+
+def test_who_wants_no_returns_reads_of_each_outage_of_the_night() -> None:
+    ends: dict[str, Any] = {"held": Held.QUIET, "held_until": NOW}
+    first = queued(1, 0, LOST, 1, 300, outage_ended=NOW - timedelta(minutes=280), **ends)
+    second = queued(2, 0, LOST, 2, 200, outage_ended=NOW - timedelta(minutes=140), **ends)
+    going_on = queued(3, 0, LOST, 3, 30, **ends)
+    assert said(gather([first, second]), "en", morning=True) == [
+        "💡 Шевченка 12 — power on; it was off for 1 h 20 min",
+        "Off 2 times, on since 17:50",
+    ]
+    assert said(gather([first, second, going_on]), "en", morning=True) == [
+        "🔌 Шевченка 12 — power off since 19:40",
+        "Earlier it was off 2 times, for 1 h 20 min in all",
+    ]
+
+
+@pytest.mark.parametrize(
+    "held", [{"held": Held.MUTE}, {"held": Held.LONG, "held_until": NOW}], ids=["in a mute", "too short"]
+)
+def test_what_only_refines_a_loss_that_is_not_told_vanishes_with_it(held: dict[str, Any]) -> None:
+    known = {"outage_ended": NOW - timedelta(minutes=2), **held}
+    queue = [queued(1, 0, LOST, ago_min=5, **known), queued(2, 0, REVISED, ago_min=6, cause=Cause.POWER, **known)]
+    assert gather(queue).vanished == (1, 2)
+
+
+def test_what_was_off_in_a_mute_is_not_mentioned_though_its_times_were_refined() -> None:
+    known: dict[str, Any] = {"held": Held.MUTE, "outage_ended": NOW}
+    kinds = (LOST, REVISED, RESTORED)
+    queue = [queued(number, 0, kind, cause=Cause.POWER, **known) for number, kind in enumerate(kinds, 1)]
+    assert gather(queue).vanished == (1, 2, 3)
+    assert gather([*queue, queued(4, 0, REVISED, of=7, cause=Cause.NETWORK, held=Held.MUTE)]).told == (1, 2, 3, 4)
 
 
 def test_a_loss_that_is_over_by_the_time_it_is_told_does_not_say_that_it_goes_on() -> None:

@@ -105,6 +105,51 @@ async def test_a_reminder_overtaken_by_the_return_is_not_sent(world: World, tele
     assert telegram.texts(1) == []
 
 
+@pytest.mark.parametrize(
+    ("owed_by", "sent_by", "heard"),
+    [
+        ("quiet_from = NULL", "quiet_from = 0, quiet_to = 0", "silent"),
+        ("quiet_from = NULL", "quiet_from = 0, quiet_to = 0, quiet_mode = 'hold'", "never"),
+        ("quiet_from = NULL", "muted_until = now() + interval '1 min'", "never"),
+        ("quiet_from = 0, quiet_to = 0", "quiet_from = NULL", "aloud"),
+    ],
+)
+async def test_a_reminder_keeps_to_the_hours_in_which_it_is_sent(
+    world: World, telegram: FakeTelegram, owed_by: str, sent_by: str, heard: str
+) -> None:
+    house = await world.site("house")
+    await world.chat(1, house)
+    await world.run(f"UPDATE subscriptions SET remind_minutes = 60, {owed_by}")
+    await off_since(world, house, 65)
+    assert await look(world) == 1
+    await world.run(f"UPDATE subscriptions SET {sent_by}")
+    async with notifying(world, telegram):
+        await until(lambda: nothing_waits(world))
+    assert [("silent" if seen.silent else "aloud") for seen in telegram.messages(1)] == [heard] * (heard != "never")
+
+
+async def test_of_places_with_other_hours_only_those_are_reminded_of_that_may_be(
+    world: World, telegram: FakeTelegram
+) -> None:
+    places = [await world.site(name, name) for name in ("held", "still", "loud")]
+    await world.chat(1, *places)
+    await world.run("UPDATE subscriptions SET remind_minutes = 60")
+    for place in places:
+        await off_since(world, place, 65)
+    assert await look(world) == 3
+    for place, mode in zip(places, ("hold", "silent"), strict=False):
+        await world.run(
+            "UPDATE subscriptions SET quiet_from = 0, quiet_to = 0, quiet_mode = :mode WHERE site_id = :site",
+            mode=mode,
+            site=place.id,
+        )
+    async with notifying(world, telegram):
+        await until(lambda: nothing_waits(world))
+    [seen] = telegram.messages(1)
+    assert ("held" in seen.text, "still" in seen.text, "loud" in seen.text) == (False, True, True)
+    assert not seen.silent
+
+
 async def reminded(world: World) -> dict[int, list[UUID]]:
     """By chat the outages it is owed a reminder of, those pending still."""
     rows = await world.rows(

@@ -1,4 +1,8 @@
-"""Sites stand under sites: which, and what those above show of those below."""
+"""Sites stand under sites: which, and what those above show of those below.
+
+A public site shows nothing of private ones: all may see it, and those only some. Whoever sees a private site was let in
+to what stands below it.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,19 @@ from svitlo.contracts import ChildTally, PowerState
 
 
 class Hierarchy:
-    """Which sites stand directly under which; a parent that is not there counts as none."""
+    """Which sites stand directly under which and show there; a parent that is not there counts as none."""
 
     def __init__(self, places: Mapping[str, Place]) -> None:
         self._places = places
         below: dict[str, list[str]] = {}
         for slug, place in places.items():
-            if place.parent is not None and place.parent in places:
+            above = places.get(place.parent) if place.parent is not None else None
+            if place.parent is not None and above is not None and (place.public or not above.public):
                 below.setdefault(place.parent, []).append(slug)
         self._below = {slug: tuple(children) for slug, children in below.items()}
 
     def below(self, slug: str) -> tuple[str, ...]:
-        """The sites directly under a site."""
+        """The sites directly under a site that show there."""
         return self._below.get(slug, ())
 
     def from_below(self, slugs: Iterable[str]) -> list[str]:

@@ -23,14 +23,16 @@ class Place(Struct, frozen=True):
     """A site as the registry has it.
 
     `devices` maps each device to its weight. `k` is the weight that must live under the rule `k`. `confirm_off` and
-    `confirm_on` replace the policy's where they are given. `maintenance` lists windows `[start, end)` (UTC, sorted),
-    the site's own and those of the sites above it; only the near future and the last days need be there.
+    `confirm_on` replace the policy's where they are given. All may see a `public` site. `maintenance` lists windows
+    `[start, end)` (UTC, sorted), the site's own and those of the sites above it; only the near future and the last days
+    need be there.
     """
 
     devices: dict[str, int] = {}
     rule: Rule = Rule.ANY
     k: int = 1
     parent: str | None = None
+    public: bool = True
     confirm_off: timedelta | None = None
     confirm_on: timedelta | None = None
     maintenance: tuple[tuple[datetime, datetime], ...] = ()

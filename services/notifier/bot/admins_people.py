@@ -15,8 +15,8 @@ from services.notifier.bot.admins_places import offer, search
 from services.notifier.bot.meeting import reader_of
 from services.notifier.conversations import Conversation
 from services.notifier.people import Grant, Role
-from services.notifier.sight import withdraw
 from services.notifier.views.admins import grant_line, people_text, withdrawn_text
+from services.notifier.withdrawals import withdraw
 from svitlo.errors import NotFoundError, UserError
 
 WHO = "role-who"
@@ -126,18 +126,17 @@ class People:
         found = await self._grant(session, visit, act)
         if found is None:
             return Reply(visit.say("people-gone")) if visit.powers.owner else None
-        before = (await people.powers(session, found.user_id)).seen
         try:
             await people.revoke(session, found.id, actor=visit.actor)
         except NotFoundError:
             return Reply(visit.say("people-gone"))
         except UserError:
             return Reply(visit.say("people-last-owner"))
-        chat, places = await withdraw(session, found.user_id, before)
+        chat, places = await withdraw(session, found.user_id)
         text = visit.say("people-taken", grant=_line(found, visit))
         if chat is None or not places:
             return Reply(text)
-        told = withdrawn_text([place.name for place in places], reader_of(self._desk.context, chat))
+        told = withdrawn_text(places, reader_of(self._desk.context, chat), taken=True)
 
         async def tell(bot: Bot) -> None:
             with contextlib.suppress(TelegramAPIError):  # they may have blocked the bot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aiogram import F, Router
+from aiogram import Bot, F, Router
 from aiogram.enums import ChatMemberStatus
 from aiogram.filters import Command, CommandObject, CommandStart, ExceptionTypeFilter
 from aiogram.types import CallbackQuery, ChatMemberUpdated, ErrorEvent, InlineKeyboardMarkup, Message, User
@@ -14,6 +14,7 @@ from services.notifier.bot.context import Context
 from services.notifier.bot.following import follow_place, list_places
 from services.notifier.bot.keyboards import Act, Press, tree_board
 from services.notifier.bot.meeting import is_private, meet, reader_of, show
+from services.notifier.bot.menus import show_menu
 from services.notifier.bot.permission import Permission
 from services.notifier.chats import TELEGRAM
 from services.notifier.sight import find_place, titles, tree_for, visible_sites
@@ -193,12 +194,17 @@ class Finding:
             for chat in await chats.chat_keys(session, TELEGRAM, event.chat.id):
                 await chats.close_chat(session, chat, f"the bot is {event.new_chat_member.status} there")
 
-    async def moved(self, message: Message) -> None:
-        """A group became a supergroup, which has another id."""
+    async def moved(self, message: Message, bot: Bot) -> None:
+        """A group became a supergroup, which has another id, and no menu of its own yet."""
+        to = message.migrate_to_chat_id
+        if to is None:
+            return
         async with self._database.transaction() as session:
-            if message.migrate_to_chat_id is not None:
-                for chat in await chats.chat_keys(session, TELEGRAM, message.chat.id):
-                    await chats.move_chat(session, chat, message.migrate_to_chat_id)
+            for key in await chats.chat_keys(session, TELEGRAM, message.chat.id):
+                await chats.move_chat(session, key, to)
+            chat = await chats.known(session, TELEGRAM, to)
+        if chat is not None:
+            await show_menu(bot, self._context, chat)
 
     async def database_away(self, event: ErrorEvent) -> None:
         """Say that it is us, not them."""

@@ -18,7 +18,7 @@ async def follow_place(
     session: AsyncSession, chat: Chat, place: Place, reader: Reader
 ) -> tuple[str, InlineKeyboardMarkup]:
     """Let the chat follow a place and those below it; returns what to say and what may come next."""
-    followed = await follow(session, chat, place.id)
+    followed = await follow(session, chat, place)
     status = (await chats.statuses(session, [place.id]))[0]
     tree = await tree_for(session, chat)
     spot = tree.get(place.id)

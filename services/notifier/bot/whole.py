@@ -10,7 +10,7 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats, conversations, typed
+from services.notifier import chats, chats_rules, conversations, typed
 from services.notifier.bot import rules_boards as boards
 from services.notifier.bot.context import Context
 from services.notifier.bot.meeting import is_private, meet, reader_of, show
@@ -20,7 +20,7 @@ from services.notifier.bot.rules_boards import Whole, whole_board
 from services.notifier.chats import Chat
 from services.notifier.texts import LANGUAGES, language_of, words
 from services.notifier.views import Reader
-from services.notifier.views.settings import muted_text, zone_text
+from services.notifier.views.settings import muted_now, muted_text, unmuted_text, zone_text
 
 COMMANDS = ("mute", "language", "timezone")
 
@@ -95,6 +95,8 @@ class WholeChat:
                 text, markup = await self._language(session, chat, value, reader)
             elif what == "zone":
                 text, markup = await self._zone(session, chat, value, reader)
+            elif value == str(boards.UNMUTE):
+                text, markup = await self._unmute(session, chat, reader)
             elif value in _MUTES:
                 until = boards.muted_until(int(value), reader.now, reader.zone, typed.FOREVER)
                 await chats.mute_chat(session, chat.id, until)
@@ -133,10 +135,15 @@ class WholeChat:
         return muted_text(until, reader), None
 
     async def _unmute(self, session: AsyncSession, chat: Chat, reader: Reader) -> Answer:
-        if chat.muted_until is None or chat.muted_until <= reader.now:
-            return reader.words.say("unmuted-already"), None
-        await chats.mute_chat(session, chat.id, None)
-        return muted_text(None, reader), None
+        """Speak again: about all, or where it is only places that are silent, about them."""
+        silent = [rules for rules in await chats_rules.followed(session, chat.id) if muted_now(rules, reader)]
+        whole = chat.muted_until is not None and chat.muted_until > reader.now
+        if whole:
+            await chats.mute_chat(session, chat.id, None)
+        else:
+            for rules in silent:
+                await chats_rules.mute(session, chat.id, rules.site, None)
+        return unmuted_text([rules.title for rules in silent], reader, whole=whole), None
 
     async def _language(self, session: AsyncSession, chat: Chat, word: str, reader: Reader) -> Answer:
         if not word:

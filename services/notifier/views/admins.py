@@ -80,10 +80,13 @@ def grant_line(grant: Grant, reader: Reader) -> str:
     return f"{grant.user_id} — {reader.words.say(f'role-{grant.role.value}')}, {where}"
 
 
-def withdrawn_text(places: Sequence[str], reader: Reader) -> str:
-    """To somebody whose role is gone: which places they are told of no longer."""
+def withdrawn_text(places: Sequence[str], reader: Reader, *, taken: bool) -> str:
+    """To somebody whose role was `taken`, or reaches less than it did: which places they are told of no longer."""
     say = reader.words.say
-    lines = [say("role-withdrawn"), *(f"• {reader.escape(place)}" for place in places[:MOST_LINES])]
+    lines = [
+        say("role-withdrawn" if taken else "role-unreached"),
+        *(f"• {reader.escape(place)}" for place in places[:MOST_LINES]),
+    ]
     if len(places) > MOST_LINES:
         lines.append(say("admin-more", count=len(places) - MOST_LINES))
     return "\n".join([*lines, say("role-withdrawn-then")])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from services.notifier.chats_forget import Kept
 from services.notifier.chats_rules import KINDS, Rules
 from services.notifier.typed import FOREVER
 from services.notifier.views.finding import muted_line, state_line
-from services.notifier.views.reader import Reader
+from services.notifier.views.reader import Reader, short_name
 from services.notifier.views.status import SiteStatus
+
+NAMED = 5
+"""How many of the silent places are named."""
 
 
 def card_text(rules: Rules, status: SiteStatus, chat_muted: datetime | None, reader: Reader) -> str:
@@ -23,11 +27,15 @@ def card_text(rules: Rules, status: SiteStatus, chat_muted: datetime | None, rea
 def headline_text(rules: Rules, reader: Reader) -> str:
     """A place that is followed, and whether it speaks at all."""
     say, place = reader.words.say, reader.escape(rules.title)
-    muted = rules.muted_until is not None and rules.muted_until > reader.now
-    if muted:
+    if muted_now(rules, reader):
         key = "card-muted-forever" if rules.muted_until == FOREVER else "card-muted"
         return say(key, place=place, time=reader.time(rules.muted_until or reader.now))
     return say("card" if rules.kinds else "card-silent", place=place)
+
+
+def muted_now(rules: Rules, reader: Reader) -> bool:
+    """Whether nothing is told of a place now because somebody asked for silence."""
+    return rules.muted_until is not None and rules.muted_until > reader.now
 
 
 def rules_lines(rules: Rules, reader: Reader) -> list[str]:
@@ -81,6 +89,15 @@ def muted_text(until: datetime | None, reader: Reader) -> str:
     if until is None:
         return reader.words.say("unmuted")
     return muted_line("muted", until, reader)
+
+
+def unmuted_text(silent: Sequence[str], reader: Reader, *, whole: bool) -> str:
+    """The `whole` chat speaks again, or else the places that were `silent`; those stay so beside a whole chat."""
+    say = reader.words.say
+    names = ", ".join(reader.escape(short_name(name)) for name in silent[:NAMED]) + "…" * (len(silent) > NAMED)
+    if not whole:
+        return say("unmuted-places", places=names) if silent else say("unmuted-already")
+    return "\n".join([say("unmuted"), *([say("unmuted-still", places=names)] if silent else [])])
 
 
 def zone_text(name: str, reader: Reader, *, chosen: bool, private: bool = True) -> str:

@@ -50,6 +50,7 @@ people-withdrawn = { $count ->
    *[other] With it they no longer follow { $count } private places; I am telling them.
 }
 role-withdrawn = 🔕 Your access has been taken away, so I no longer tell you about these places:
+role-unreached = 🔕 Your access no longer covers these places, so I no longer tell you about them:
 role-withdrawn-then = To follow such a place again, ask for its invitation link.
 people-take-sure = Take this access away? { $grant }
 people-take = Take away

@@ -77,6 +77,8 @@ muted = 🔕 Quiet until { $time }.
     Afterwards I tell what has changed. Turn on earlier: /unmute
 muted-forever = 🔕 Quiet until you turn me on: /unmute
 unmuted = 🔔 Alerts are on again.
+unmuted-places = 🔔 Alerts are on again: { $places }
+unmuted-still = Still silent: { $places } · Turn on these too: /unmute
 unmuted-already = 🔔 I am not muted.
 language-which = Language · Мова
 language-set = 🇬🇧 Speaking English.

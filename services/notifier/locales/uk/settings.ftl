@@ -77,6 +77,8 @@ muted = 🔕 Мовчу до { $time }.
     Потім скажу, якщо щось змінилося. Увімкнути раніше: /unmute
 muted-forever = 🔕 Мовчу, доки не ввімкнете: /unmute
 unmuted = 🔔 Знову сповіщаю.
+unmuted-places = 🔔 Знову сповіщаю: { $places }
+unmuted-still = Ще мовчать: { $places } · Увімкнути і їх: /unmute
 unmuted-already = 🔔 Я й не мовчу.
 language-which = Мова · Language
 language-set = 🇺🇦 Говорю українською.
