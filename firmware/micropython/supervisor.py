@@ -109,7 +109,8 @@ class Supervisor:
         self._log("link: " + text)
         starved = isinstance(error, MemoryError) or (error.args and error.args[0] in NO_MEMORY)
         self._starved = self._starved + 1 if starved else 0
-        if self._starved >= STARVED and self._proved:  # memory is in pieces: only a new start puts them together
+        # Memory in pieces, a driver in halves: only a new start puts them together.
+        if self._proved and (self._starved >= STARVED or self._net.stuck):
             self._goodbye()
             self._board.reset()
         if self._link.connected:
