@@ -354,6 +354,10 @@ def test_callers_that_say_nothing_do_not_keep_others_out(set_up: SetUp) -> None:
             caller.close()
 
 
+def test_a_socket_that_takes_nothing_now_is_asked_again(scripts: Scripts) -> None:
+    assert scripts.run("web") == {"error": None, "end": "y" * 300, "closed": False}
+
+
 def test_a_caller_slower_than_the_deadline_is_cut_off(set_up: SetUp) -> None:
     with set_up.start(read_ms=1000).connect(b"GET / HTTP/1.1\r\n") as caller:
         caller.settimeout(0.1)
