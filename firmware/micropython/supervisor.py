@@ -27,7 +27,9 @@ TRIAL_MS = 300_000  # a new version that was not heard by then is given up
 FIRST_MS = 180_000  # a configuration that never worked gets this long before the board asks for another
 REFUSALS = 3
 STARVED = 3
-NO_MEMORY = (12, 23)  # ENOMEM, ENFILE: what the drivers and TLS make of a lack of it
+# What the drivers and TLS make of a lack of it: ENOMEM, ENFILE, ENOBUFS, and as errno two codes of Mbed TLS, for
+# numbers and for ASN.1. Its other codes for it are many, in sums even, but each of their texts has "alloc" in it.
+NO_MEMORY = (12, 23, 105, 16, 106)
 UNHEARD = 10  # attempts in a row that did not get to the broker: the network may only look as if it were there
 CLOCK_MS = 6_000
 
@@ -107,7 +109,8 @@ class Supervisor:
         self._note_mains()
         text = str(error) or type(error).__name__
         self._log("link: " + text)
-        starved = isinstance(error, MemoryError) or (error.args and error.args[0] in NO_MEMORY)
+        code, name = error.args[:1], str(error.args[1:]).lower()
+        starved = isinstance(error, MemoryError) or (code and code[0] in NO_MEMORY) or "alloc" in name
         self._starved = self._starved + 1 if starved else 0
         # Memory in pieces, a driver in halves: only a new start puts them together.
         if self._proved and (self._starved >= STARVED or self._net.stuck):
