@@ -354,6 +354,16 @@ def test_callers_that_say_nothing_do_not_keep_others_out(set_up: SetUp) -> None:
             caller.close()
 
 
+def test_ctrl_c_leaves_time_at_the_console(set_up: SetUp) -> None:
+    """Whoever copies files there by hand would be cut off by the watchdog."""
+    set_up.start()
+    (set_up.world / "button").write_text("ctrl-c")
+
+    ended = set_up.end()
+
+    assert (ended["reset"], ended["relaxed"]) == (False, True)
+
+
 def test_a_socket_that_takes_nothing_now_is_asked_again(scripts: Scripts) -> None:
     assert scripts.run("web") == {"error": None, "end": "y" * 300, "closed": False}
 
