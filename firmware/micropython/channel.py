@@ -5,6 +5,7 @@ uses only read, write, setblocking and close of the result. Channel stands there
 mends what would leave a board hanging in a cellar:
 - setblocking(True) means "for ever" on the ESP32 and cancels connect(timeout=) with the first packet;
 - a peer that vanished without a word swallows heartbeats silently;
+- whoever waits for an answer sees nothing else;
 - umqtt writes each field for itself, and Nagle with delayed ACKs makes 40 ms of each QoS 1 publish;
 - the end of the stream is an IndexError, a certificate not yet valid a ValueError.
 """
@@ -13,6 +14,8 @@ import errno
 import time
 
 STEP_MS = 10  # between two looks at a TLS stream
+STEP_S = 0.05  # of a plain one: the ESP32 counts in tenths of a second, so it waits for one and says EAGAIN
+NOTHING = (errno.EAGAIN, errno.ETIMEDOUT)  # nothing yet: the port decides which
 LAST_LOOK_MS = (
     100  # at the deadline: the board may itself have stood still (flash erased, Wi-Fi busy), the answer be there
 )
@@ -29,14 +32,16 @@ class LinkError(OSError):
 class Channel:
     """What umqtt takes for its socket. Each operation has one deadline, however the bytes trickle in."""
 
-    def __init__(self, raw, stream, timeout_ms):
+    def __init__(self, raw, stream, timeout_ms, on_wait):
         self._raw = raw  # TLS sockets have no settimeout(), the socket below them does
-        self._stream = stream
-        # recv() returns what is there, so the deadline is checked often. TLS has read() only, which fills up, and
-        # waits anew for each byte: it must not wait at all.
+        # recv() returns what is there. TLS has read() only, which fills up, and waits anew for each byte: it must not
+        # wait at all. send() ends with its time-out, where write() begins anew after each piece that went.
         self._tls = stream is not raw
         self._take = stream.read if self._tls else raw.recv
+        self._give = stream.write if self._tls else raw.send
+        self._close = stream.close
         self._timeout_ms = timeout_ms
+        self._on_wait = on_wait  # called between two tries; may shout()
         self._wait = True
         self.count = 0  # reads that brought something
         self.received = time.ticks_ms()  # when the last one did
@@ -65,15 +70,19 @@ class Channel:
         while sent < len(out):
             self._limit()
             try:
-                count = self._stream.write(memoryview(out)[sent:])
+                count = self._try(self._give, memoryview(out)[sent:])
             except ValueError as error:  # Mbed TLS on a certificate's dates, and a board that starts in 2000
                 raise LinkError("certificate not accepted: %s" % error)
             if count:
                 sent += count
-            elif self._tls:  # the first packet waits for the handshake
-                time.sleep_ms(STEP_MS)
-            else:
-                raise LinkError("the broker takes no data")
+            else:  # the first packet of TLS waits for the handshake
+                self._pause()
+
+    def shout(self, packet, timeout_ms):
+        """Send a whole packet that wants no answer as soon as may be; what is waited for meanwhile has to hurry."""
+        self._out += packet  # from on_wait, so nothing is in there that umqtt has not finished
+        if time.ticks_diff(self._until, time.ticks_ms()) > timeout_ms:
+            self._start_clock(timeout_ms)
 
     def read(self, size):
         self.flush()
@@ -95,18 +104,14 @@ class Channel:
                 self._limit()
             else:
                 self._raw.settimeout(0)
-            try:
-                piece = self._take(size)
-            except OSError as error:
-                if error.args[0] != errno.EAGAIN:
-                    raise
-                piece = None
+            piece = self._try(self._take, size)
             if piece is not None:
                 break
             if not self._wait:
                 return None
-            if self._tls:
-                time.sleep_ms(STEP_MS)
+            self._pause()
+            if self._out:
+                self.flush()
         if not piece:
             raise LinkError("closed by the broker")
         self.count += 1
@@ -114,18 +119,26 @@ class Channel:
         self.unanswered = None
         return piece
 
+    def _try(self, call, value):
+        try:
+            return call(value)
+        except OSError as error:
+            if error.args[0] not in NOTHING:
+                raise
+
+    def _pause(self):
+        self._on_wait()
+        if self._tls:
+            time.sleep_ms(STEP_MS)
+
     def _limit(self):
-        left = time.ticks_diff(self._until, time.ticks_ms())
-        if left <= 0:
+        if time.ticks_diff(self._until, time.ticks_ms()) <= 0:
             if self._looked:
                 raise LinkError("no answer from the broker")
+            self._until = time.ticks_add(time.ticks_ms(), LAST_LOOK_MS)
             self._looked = True
-            left = LAST_LOOK_MS
-            self._until = time.ticks_add(time.ticks_ms(), left)
-        if self._tls:
-            return
-        # The ESP32 waits in steps of 100 ms and takes anything less for 0, which is "do not wait".
-        self._raw.settimeout(max(left, 100) / 1000)
+        if not self._tls:
+            self._raw.settimeout(STEP_S)
 
     def close(self):
         """The end of a clean disconnect: wait until the broker has hung up.
@@ -145,8 +158,8 @@ class Channel:
     def abort(self):
         """Close now; what was not sent is dropped."""
         try:
-            self._stream.close()
+            self._close()
         except OSError:
             pass
-        if self._raw is not self._stream:
+        if self._tls:
             self._raw.close()

@@ -31,10 +31,11 @@ class Refused(LinkError):
 class Link:
     """The connection of one device: connect(), then publish() and poll() until one of them raises OSError."""
 
-    def __init__(self, settings, keys, on_message):
+    def __init__(self, settings, keys, on_message, on_wait):
         self._settings = settings
         self._keys = keys  # whoever knows the password of the moment
         self._on_message = on_message
+        self._on_wait = on_wait  # called while an answer is waited for; may shout()
         self._address = None  # the broker's, when it was last found
         self._tls = None
         # A ping goes out each third of the keepalive; one left without an answer for two thirds is the end.
@@ -97,13 +98,26 @@ class Link:
         if self._tls:
             raw.settimeout(0)
             stream = self._tls.wrap_socket(raw, server_hostname=self._settings.host, do_handshake_on_connect=False)
-        self._channel = Channel(raw, stream, self._timeout_ms)
+        self._channel = Channel(raw, stream, self._timeout_ms, self._on_wait)
         return self._channel
 
     def publish(self, topic, payload, retain=False, qos=0, timeout_ms=None):
         """Send a message; with QoS 1, return when the broker has it. timeout_ms: a deadline shorter than the usual."""
         self._fresh_id()
         self._run(self._client.publish, topic, payload, retain, qos, timeout_ms=timeout_ms)
+
+    def shout(self, topic, payload, timeout_ms):
+        """From on_wait: a retained QoS 0 message past umqtt, which waits for an answer; that is given timeout_ms more.
+
+        QoS 0 asks for no answer, so it disturbs none.
+        """
+        size = 2 + len(topic) + len(payload)
+        packet = bytearray(b"\x31")
+        while size > 127:
+            packet.append(size & 127 | 128)
+            size >>= 7
+        packet.append(size)
+        self._channel.shout(packet + len(topic).to_bytes(2, "big") + topic + payload, timeout_ms)
 
     def subscribe(self, topic):
         """Subscribe with QoS 0; Refused when the broker says no."""

@@ -8,7 +8,13 @@ import machine
 BACK_MS = 500  # a returning mains bounces: reclosers and contactors take some tries
 STUCK_MS = 1_000  # after so long without a look, what was seen before says nothing
 BLIND_MS = 10_000  # a sensor that fails for so long knows nothing any more
-ADC2 = (0, 2, 4, 12, 13, 14, 15, 25, 26, 27)  # of the plain ESP32: Wi-Fi takes the converter away
+# By chip: the pins whose converter Wi-Fi takes away (of the C3 it never works), and what to take instead. A conversion
+# that failed reads as 0 V, which would be a loss of the mains.
+ADC2 = {
+    "": ((0, 2, 4, 12, 13, 14, 15, 25, 26, 27), "32 to 39"),
+    "S3": (range(11, 21), "1 to 10"),
+    "C3": ((5,), "0 to 4"),
+}
 
 
 class Debounce:
@@ -180,8 +186,9 @@ class Mains:
     def _fit_pin(self, config):
         mains = config.mains
         if mains["kind"] == "adc":
-            if mains["pin"] in ADC2 and plain_esp32() and not config.ethernet:
-                raise ValueError("pin %d cannot measure while Wi-Fi is on, take one of 32 to 39" % mains["pin"])
+            pins, instead = ADC2.get(chip(), ((), ""))
+            if mains["pin"] in pins and not config.ethernet:
+                raise ValueError("pin %d cannot measure while Wi-Fi is on, take one of %s" % (mains["pin"], instead))
             self._seen = Divider(mains["pin"], mains["lost_below_mv"], self._debounce).seen
         else:
             self._seen = Opto(mains["pin"], mains["active"]).seen
@@ -196,7 +203,9 @@ class Mains:
             self._on_above_v = options["on_above_v"]
 
 
-def plain_esp32(machine_name=None):
-    """Whether this is the ESP32 without a letter and a digit (S2, S3, C3, ...)."""
-    chip = (machine_name or getattr(sys.implementation, "_machine", "")).split(" with ")[-1].upper().replace("-", "")
-    return chip.startswith("ESP32") and chip[5:7] not in ("S2", "S3", "C2", "C3", "C5", "C6", "H2", "P4")
+def chip(machine_name=None):
+    """S2, S3, C3, ...; empty for the ESP32 without a letter and a digit, None where it is no ESP32."""
+    name = (machine_name or getattr(sys.implementation, "_machine", "")).split(" with ")[-1].upper().replace("-", "")
+    if not name.startswith("ESP32"):
+        return None
+    return name[5:7] if name[5:7] in ("S2", "S3", "C2", "C3", "C5", "C6", "H2", "P4") else ""

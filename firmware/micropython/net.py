@@ -2,7 +2,8 @@
 
 The ESP32's Wi-Fi driver reconnects by itself. Calling connect() while it does so raises "Wifi Internal Error"; so
 when a minute brought nothing, the interface is taken down and started over instead. A driver that retries for ever
-never tells why it fails, so while joining it gets a few tries only, and all it wants once it is in.
+tells few of its reasons, so while joining it gets a few tries only, and all it wants once it is in. A reason stands
+until there is an address, even when connect() was called anew: what is on its way needs time in spite of it.
 """
 
 import time
@@ -10,7 +11,7 @@ import time
 import network
 
 RECYCLE_MS = 60_000
-PAUSE_MS = 5_000  # at least so long from one start to the next
+PAUSE_MS = 15_000  # at least so long from one start to the next: TRIES of a driver, or one slow DHCP server
 TRIES = 4
 
 # Names of status() by what they mean to people; ports have some of them. 15 is the ESP32's four-way handshake that
@@ -31,6 +32,7 @@ class Net:
 
     name = ""
     why = None
+    stuck = False  # only a restart of the chip can help
     _nic = None
     _asked = False
 
@@ -50,6 +52,8 @@ class Net:
             self.why = why or self.why
             waited = time.ticks_diff(time.ticks_ms(), since)
             if waited >= recycle_ms or (why and waited >= PAUSE_MS):
+                if self.stuck:
+                    raise OSError(why)
                 if not why:
                     self._log(self.name + ": no network, starting over")
                 self._stop(idle)
@@ -130,6 +134,8 @@ class Wifi(Net):
             return "could not join %s: wrong password" % self._ssid
         if _is(status, ABSENT):
             return "could not join %s: no such network in reach" % self._ssid
+        if 0 < status < 256:  # Espressif's number; the driver has given up
+            return "could not join %s: reason " % self._ssid + str(status)
         return None
 
     def _option(self, **option):
@@ -154,13 +160,16 @@ class Ethernet(Net):
     def _ask(self):
         self._fault = None
         try:
-            if self._nic is None:  # powers the PHY up, which may fail the first time
+            if self._nic is None:
                 self._nic = self._make()
             self._nic.active(True)
         except (AttributeError, TypeError):  # no LAN; on chips with LAN by SPI only, no such arguments
             self._fault = "this chip has no Ethernet of its own, or not this PHY: use Wi-Fi, or a plain ESP32"
         except Exception as error:
             self._fault = "cannot start: %s" % error
+            # A PHY without its power or its clock yet. MicroPython, 1.28 too, then keeps the half of a driver, and
+            # each further attempt of this boot fails.
+            self.stuck = self._nic is None
 
     def _make(self):
         from machine import Pin

@@ -69,6 +69,7 @@ UKRAINIAN = (
     ("could not join ", "не вдалося приєднатися до "),
     (": wrong password", ": хибний пароль"),
     (": no such network in reach", ": такої мережі поблизу немає"),
+    (": reason ", ": причина "),
     ("refused by the broker: ", "брокер відмовив: "),
     ("wrong user name or password", "хибне ім’я або пароль плати"),
     (", or not authorised", " або немає дозволу"),

@@ -42,6 +42,9 @@ def run(board, lamp, button, log, error=None):
                 log("set-up: left by the button")
                 break
             portal.turn()
+    except KeyboardInterrupt:
+        board.relax()  # somebody is at the console
+        raise
     finally:
         portal.close()
     board.reset()

@@ -42,6 +42,10 @@ class Presence:
         self._said_at = time.ticks_ms()
         self._link.publish(self.topic, self._said, retain=True, qos=1, timeout_ms=timeout_ms)
 
+    def gasp(self, timeout_ms):
+        """That the mains is gone, in the middle of the wait for the answer to something else."""
+        self._link.shout(self.topic, payloads.status(self._board, self._conn, self._config, "mains_lost"), timeout_ms)
+
     def say_goodbye(self):
         """The silence to come is meant."""
         bye = payloads.status(self._board, self._conn, self._config, "bye")

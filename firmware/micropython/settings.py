@@ -73,8 +73,12 @@ def usual_pins():
 
     Not on wired boards: there GPIO 0 is the PHY's clock, and a button on it would be pressed all the time.
     """
-    c3 = "C3" in getattr(sys.implementation, "_machine", "")
+    c3 = _is_c3()
     return {"led": 8 if c3 else 2, "led_inverted": c3, "button": 9 if c3 else 0}
+
+
+def _is_c3():
+    return "C3" in getattr(sys.implementation, "_machine", "")
 
 
 def load(path=PATH, log=print):
@@ -231,7 +235,8 @@ def _mains(data):
         "debounce_ms": _number(data, "debounce_ms", 60, 20, 2000, prefix),
     }
     if mains["kind"] == "adc":
-        mains["lost_below_mv"] = _number(data, "lost_below_mv", None, 1, 5000, prefix)
+        # A tenth more has to be within what the converter can tell, or the mains would never come back.
+        mains["lost_below_mv"] = _number(data, "lost_below_mv", None, 1, 2200 if _is_c3() else 2800, prefix)
     else:
         mains["active"] = _choice(data, "active", "low", ("low", "high"), prefix)
     return mains

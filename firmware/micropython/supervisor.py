@@ -27,7 +27,9 @@ TRIAL_MS = 300_000  # a new version that was not heard by then is given up
 FIRST_MS = 180_000  # a configuration that never worked gets this long before the board asks for another
 REFUSALS = 3
 STARVED = 3
-NO_MEMORY = (12, 23)  # ENOMEM, ENFILE: what the drivers and TLS make of a lack of it
+# What the drivers and TLS make of a lack of it: ENOMEM, ENFILE, ENOBUFS, and as errno two codes of Mbed TLS, for
+# numbers and for ASN.1. Its other codes for it are many, in sums even, but each of their texts has "alloc" in it.
+NO_MEMORY = (12, 23, 105, 16, 106)
 UNHEARD = 10  # attempts in a row that did not get to the broker: the network may only look as if it were there
 CLOCK_MS = 6_000
 
@@ -49,7 +51,7 @@ class Supervisor:
         self._keys = Keys(config, log)
         self._orders = Orders(config, board, self._keys, lamp, log)
         self._net = net.make(config, log)
-        self._link = Link(config, self._keys, self._on_message)
+        self._link = Link(config, self._keys, self._on_message, self._on_wait)
         self._presence = Presence(config, board, self._senses, self._link, log)
         self._heartbeat_topic = payloads.topic(config.device_id, "heartbeat")
         self._command_topic = payloads.topic(config.device_id, "command")
@@ -65,8 +67,7 @@ class Supervisor:
         self._remembered = False
         self._proved = store.read("proved") is not None
         self.patient = False  # there is no set-up mode to go to
-        self._mains_changed = False
-        self._mains_at = 0  # uptime in ms
+        self._edge = None  # a change of the mains nobody was told yet: kind, None at the first look, and uptime in ms
         self._loading = False  # an update
 
     def run(self):
@@ -105,11 +106,14 @@ class Supervisor:
             raise
 
     def _end_session(self, error):
+        self._note_mains()
         text = str(error) or type(error).__name__
         self._log("link: " + text)
-        starved = isinstance(error, MemoryError) or (error.args and error.args[0] in NO_MEMORY)
+        code, name = error.args[:1], str(error.args[1:]).lower()
+        starved = isinstance(error, MemoryError) or (code and code[0] in NO_MEMORY) or "alloc" in name
         self._starved = self._starved + 1 if starved else 0
-        if self._starved >= STARVED and self._proved:  # memory is in pieces: only a new start puts them together
+        # Memory in pieces, a driver in halves: only a new start puts them together.
+        if self._proved and (self._starved >= STARVED or self._net.stuck):
             self._goodbye()
             self._board.reset()
         if self._link.connected:
@@ -190,7 +194,7 @@ class Supervisor:
         interval_ms = self._config.interval_s * 1000
         next_beat = time.ticks_ms()
         while True:
-            if self._mains_changed:
+            if self._edge:
                 self._tell_mains()
             if time.ticks_diff(time.ticks_ms(), next_beat) >= 0:
                 self._beat()
@@ -200,7 +204,7 @@ class Supervisor:
             self._link.poll()
             self._presence.tend()
             self._idle(0)
-            if self._mains_changed:  # nothing below is as urgent
+            if self._edge:  # nothing below is as urgent
                 continue
             if self._presence.denied and not self._proved:
                 self._set_up(self._presence.complaint)
@@ -228,22 +232,21 @@ class Supervisor:
 
     def _tell_mains(self):
         """The last gasp, or the end of it: first what makes the alert, then what can wait."""
-        self._mains_changed = False
-        try:
-            if self._senses.mains is False:
-                self._presence.say(GASP_MS)
-                self._beat()
-            else:
-                self._beat()  # a status says no word of the mains: the heartbeat is the proof
-                self._presence.say()
-        except Exception:
-            self._note_mains()  # it was not heard, or not for certain
-            raise
+        edge = self._edge
+        if self._senses.mains is False:
+            self._presence.say(GASP_MS)
+            self._beat()
+        else:
+            self._beat()  # a status says no word of the mains: the heartbeat is the proof
+            self._presence.say()
+        if self._edge is edge:  # else there was another meanwhile
+            self._edge = None
 
     def _note_mains(self):
-        self._mains_changed = False
-        kind = "mains_lost" if self._senses.mains is False else "mains_back"
-        self._journal.note(kind, True, self._mains_at)  # it may have waited for an answer since
+        """Into the journal what was not told, or not for certain."""
+        edge, self._edge = self._edge, None
+        if edge and edge[0]:
+            self._journal.note(edge[0], True, edge[1])
 
     def _confirm(self):
         """All is well: what was on trial is kept."""
@@ -285,6 +288,11 @@ class Supervisor:
         elif topic == self._update_topic:
             self._orders.updater.chunk(payload)
 
+    def _on_wait(self):
+        # Between two looks for an answer, ten seconds long at worst: more than a capacitor has.
+        if self._see() and self._senses.mains is False:
+            self._presence.gasp(GASP_MS)
+
     def _goodbye(self):
         """Say that the silence to come is meant."""
         if self._link.connected:
@@ -313,21 +321,29 @@ class Supervisor:
         self._board.feed()
         until = time.ticks_add(time.ticks_ms(), ms)
         while True:
-            self._board.tick()
             self._watch()
             left = time.ticks_diff(until, time.ticks_ms())
-            if left <= 0 or self._mains_changed:
+            if left <= 0 or self._edge:
                 return
             time.sleep_ms(min(left, self._senses.poll_ms))
 
+    def _see(self):
+        """Look at mains, button and lamp; True when the mains changed and somebody can be told."""
+        self._board.tick()
+        senses = self._senses
+        if not senses.look():
+            return False
+        self._note_mains()  # the change before this one
+        kind = "mains_back" if senses.mains else "mains_lost"
+        self._edge = (kind if senses.was_known else None, self._board.uptime_ms)
+        if not self._link.connected:  # there is nothing to hurry for
+            self._note_mains()
+        return self._link.connected
+
     def _watch(self):
         """What cannot wait for the loop: mains, button, and time that has run out."""
+        self._see()
         senses = self._senses
-        if senses.look():
-            self._mains_at = self._board.uptime_ms
-            self._mains_changed = self._link.connected  # without a link there is nothing to hurry for
-            if senses.was_known and not self._link.connected:
-                self._note_mains()
         if senses.set_up:
             senses.set_up = False
             self._set_up("")

@@ -1,5 +1,6 @@
 """One caller of the page of set-up mode: a small HTTP server that never waits and believes nobody."""
 
+import errno
 import time
 
 LINE = 512
@@ -140,7 +141,12 @@ class Client:
         self._until = time.ticks_add(time.ticks_ms(), WRITE_MS)
 
     def _write(self):
-        self._out = self._out[self.sock.send(self._out) :]
+        try:
+            self._out = self._out[self.sock.send(self._out) :]
+        except OSError as error:
+            if error.errno != errno.EAGAIN:  # ready by select(), and then lwIP has no buffer for it
+                raise
+            return
         if not self._out:
             try:
                 self._out = next(self._pieces).encode()

@@ -1,9 +1,10 @@
 """The networks around the desktop's board, as its folder world has them.
 
-world/wifi: "down" (not in reach), "wrong" (refuses the password), "slow" (associates five seconds after it was asked);
+world/wifi: "down" (not in reach), "wrong" (refuses the password), "slow" (there eight seconds after it was asked);
 without it, Wi-Fi is there. world/scan: what scan() sees, JSON [[ssid, rssi, security], ...]. world/ethernet: "down"
-(no cable) or "none" (a chip without). world/portal-ports: where the page and the name server of set-up mode are to
-listen on 127.0.0.1, "8080 5353"; without it there can be no access point. world/out-ap is its name while it is there.
+(no cable), "late" (the PHY has no clock yet) or "none" (a chip without). world/portal-ports: where the page and the
+name server of set-up mode are to listen on 127.0.0.1, "8080 5353"; without it there can be no access point.
+world/out-ap is its name while it is there.
 """
 
 import json
@@ -17,6 +18,7 @@ STAT_CONNECTING = 1001
 STAT_GOT_IP = 1010
 STAT_NO_AP_FOUND = 201
 STAT_WRONG_PASSWORD = 202
+_ASSOC_LEAVE = 8
 PHY_LAN8720 = 1
 
 _LOOPBACK = ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
@@ -47,7 +49,7 @@ class WLAN:
         self._ap = interface == AP_IF
         self._active = False
         self._asked = None
-        self._reconnects = -1
+        self._reason = 0
 
     def active(self, *flag):
         if flag:
@@ -70,6 +72,9 @@ class WLAN:
         self._asked = time.ticks_ms()
 
     def disconnect(self):
+        self._state()
+        if self._asked is not None:
+            self._reason = _ASSOC_LEAVE
         self._asked = None
 
     def isconnected(self):
@@ -80,9 +85,12 @@ class WLAN:
             if not self.isconnected():
                 raise OSError("STA must be active")
             return -55
+        # As the ESP32: these reasons are told while it tries again, and stay until it has an address; others need
+        # that it has given up.
         state = self._state()
-        # As the ESP32: a driver that may retry for ever says no more than that it is connecting.
-        return STAT_CONNECTING if self._reconnects < 0 and state < STAT_IDLE else state
+        if state == STAT_GOT_IP:
+            return state
+        return STAT_IDLE if self._reason == _ASSOC_LEAVE else self._reason or state
 
     def scan(self):
         if not self._active:
@@ -93,7 +101,6 @@ class WLAN:
     def config(self, *args, **options):
         if args == ("mac",):
             return b"\x02\x00\x00\x00\xab\xcd"
-        self._reconnects = options.get("reconnects", self._reconnects)
         if self._ap and "ssid" in options:
             with open("world/out-ap", "w") as file:
                 file.write(options["ssid"])
@@ -105,15 +112,26 @@ class WLAN:
         if self._asked is None:
             return STAT_IDLE
         wifi = _world("wifi")
-        if wifi == "slow":
-            return STAT_CONNECTING if time.ticks_diff(time.ticks_ms(), self._asked) < 5000 else STAT_GOT_IP
-        return {"down": STAT_NO_AP_FOUND, "wrong": STAT_WRONG_PASSWORD}.get(wifi, STAT_GOT_IP)
+        if wifi == "slow" and time.ticks_diff(time.ticks_ms(), self._asked) < 8000:
+            return STAT_CONNECTING
+        if wifi in ("down", "wrong"):
+            self._reason = STAT_NO_AP_FOUND if wifi == "down" else STAT_WRONG_PASSWORD
+            return STAT_CONNECTING
+        self._reason = 0
+        return STAT_GOT_IP
 
 
 class LAN:
+    _half = False  # the first attempt of this boot failed
+
     def __init__(self, id=None, *, mdc, mdio, phy_type, phy_addr, power=None, ref_clk=None, ref_clk_mode=None):
         if _world("ethernet") == "none":
             raise TypeError("extra keyword arguments given")
+        if LAN._half:
+            raise OSError("esp_netif_attach failed")
+        if _world("ethernet") == "late":
+            LAN._half = True
+            raise OSError("esp_eth_driver_install failed")
         self._active = False
 
     def active(self, *flag):

@@ -1,8 +1,10 @@
 """The ESP32's socket: setblocking(True) means "wait for ever" and cancels an earlier settimeout().
 
-The unix port keeps the time-out instead, which would hide exactly the hang the firmware guards against.
+The unix port keeps the time-out instead, which would hide exactly the hang the firmware guards against. And where that
+says EAGAIN when the time is over, the ESP32 says ETIMEDOUT, but for time-outs below the 100 ms it counts in.
 """
 
+import errno
 import io
 
 import usocket
@@ -38,15 +40,13 @@ class socket(io.IOBase):  # an io.IOBase, so that tls.SSLContext.wrap_socket() t
     def __init__(self, *args):
         self._socket = usocket.socket(*args)
         self.read = self._socket.read
-        self.recv = self._socket.recv
-        self.send = self._socket.send
-        self.settimeout = self._socket.settimeout
         self.close = self._socket.close
         self.listen = self._socket.listen
         self.accept = self._socket.accept
         self.recvfrom = self._socket.recvfrom
         self.sendto = self._socket.sendto
         self.setsockopt = self._socket.setsockopt
+        self._counts = True  # in tenths of a second
         if default_timeout is not None:
             self.settimeout(default_timeout)
 
@@ -57,9 +57,27 @@ class socket(io.IOBase):  # an io.IOBase, so that tls.SSLContext.wrap_socket() t
         # The low ports of the board's servers are not for everybody here.
         self._socket.bind(_native((address[0], _served().get(address[1], address[1]))))
 
+    def settimeout(self, seconds):
+        self._counts = seconds is None or seconds >= 0.1
+        self._socket.settimeout(seconds)
+
     def setblocking(self, flag):
         self._socket.setblocking(True)
-        self._socket.settimeout(None if flag else 0)
+        self.settimeout(None if flag else 0)
+
+    def recv(self, size):
+        return self._timed(self._socket.recv, size)
+
+    def send(self, data):
+        return self._timed(self._socket.send, data)
+
+    def _timed(self, call, value):
+        try:
+            return call(value)
+        except OSError as error:
+            if error.errno == errno.EAGAIN and self._counts:
+                raise OSError(errno.ETIMEDOUT)
+            raise
 
     # The stream protocol looks these up on the class.
     def readinto(self, buffer, *args):

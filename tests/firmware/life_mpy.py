@@ -58,11 +58,20 @@ def failing():
 
 
 def starving():
-    """The driver has no memory for a connection: that is no MemoryError of ours."""
+    """The driver or TLS has no memory for a connection: that is no MemoryError of ours, and has many names."""
     stop_after("_back_off", 6)
+    errors = [
+        (-17040, "RSA - The public key operation failed : BIGNUM - Memory allocation failed"),
+        (16,),
+        (-20864, "MBEDTLS_ERR_MD_ALLOC_FAILED"),
+        (12,),
+        (105,),
+    ]
 
     def connect(self, *args):
-        raise OSError(12)
+        error = errors.pop(0)
+        errors.append(error)
+        raise OSError(*error)
 
     link.Link.connect = connect
 

@@ -52,8 +52,8 @@ def play(script):
     for name, value in script["config"].items():
         setattr(config, name, value)
     if script.get("machine"):
-        real = mains.plain_esp32
-        mains.plain_esp32 = lambda: real(script["machine"])
+        real = mains.chip
+        mains.chip = lambda: real(script["machine"])
     lines = []
     seen = []
     sensor = None
@@ -115,7 +115,7 @@ if sys.argv[1] == "debounce":
     debounce(int(sys.argv[2]))
     print("null")
 elif sys.argv[1] == "chips":
-    print(json.dumps([mains.plain_esp32(name) for name in sys.argv[2:]]))
+    print(json.dumps([mains.chip(name) for name in sys.argv[2:]]))
 else:
     with open("script.json") as file:
         print(json.dumps(play(json.load(file))))

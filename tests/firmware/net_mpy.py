@@ -11,7 +11,7 @@ import network
 KIND = sys.argv[1]
 THERE = int(sys.argv[2])
 CONFIG = json.loads(sys.argv[3]) if len(sys.argv) > 3 else None
-STATUS = {"wrong": network.STAT_WRONG_PASSWORD, "handshake": 15, "absent": network.STAT_NO_AP_FOUND}
+STATUS = {"wrong": network.STAT_WRONG_PASSWORD, "handshake": 15, "absent": network.STAT_NO_AP_FOUND, "expired": 2}
 calls = []
 idled = 0
 
@@ -56,7 +56,7 @@ class Lan(Wlan):
         calls.append("LAN")
         if KIND == "spi-only":
             raise TypeError("extra keyword arguments given")
-        if KIND == "unpowered" and calls.count("LAN") == 1:
+        if KIND == "late":
             raise OSError("esp_eth_driver_install failed")
         options["pins"] = sorted(name for name in options if isinstance(options[name], machine.Pin))
         for name in options["pins"]:
@@ -109,6 +109,8 @@ try:
     joined = True
 except KeyboardInterrupt:
     pass
+except OSError as error:
+    lines.append(str(error))
 answer = {
     "calls": calls,
     "lines": lines,
@@ -118,6 +120,7 @@ answer = {
     "up": nic.up(),
     "joined": joined,
     "idled": idled,
+    "stuck": nic.stuck,
     "hostname": network.hostname(),
     "name": nic.name,
 }

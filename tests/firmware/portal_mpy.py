@@ -26,12 +26,16 @@ class Reset(Exception):
 
 class Board:
     fed = 0
+    relaxed = False
 
     def feed(self):
         self.fed += 1
 
     def tick(self):
         pass
+
+    def relax(self):
+        self.relaxed = True
 
     def reset(self):
         raise Reset
@@ -52,7 +56,10 @@ class Lamp:
 
 class Button:
     def tick(self):
-        return _world("button") or None
+        pressed = _world("button")
+        if pressed == "ctrl-c":
+            raise KeyboardInterrupt
+        return pressed or None
 
 
 board = Board()
@@ -63,10 +70,13 @@ try:
     portal.run(board, lamp, Button(), lines.append, ERROR or None)
 except Reset:
     reset = True
+except KeyboardInterrupt:
+    pass
 gc.collect()
 answer = {
     "reset": reset,
     "fed": board.fed,
+    "relaxed": board.relaxed,
     "ticks": lamp.ticks,
     "shown": lamp.shown,
     "lines": lines,

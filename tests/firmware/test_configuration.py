@@ -82,6 +82,10 @@ def without(key: str) -> dict[str, Any]:
             '"mains.debounce_ms" must be from 20 to 2000',
         ),
         (GOOD | {"mains": {"kind": "adc", "pin": 35}}, '"mains.lost_below_mv" is missing'),
+        (
+            GOOD | {"mains": {"kind": "adc", "pin": 35, "lost_below_mv": 2900}},
+            '"mains.lost_below_mv" must be from 1 to 2800',
+        ),
         (GOOD | {"pzem": {"uart": 3, "tx": 17, "rx": 16}}, '"pzem.uart" must be from 1 to 2'),
         (GOOD | {"pzem": {"tx": 17}}, '"pzem.rx" is missing'),
         (GOOD | {"pzem": {"tx": 17, "rx": 16, "on_above_v": 0}}, '"pzem.on_above_v" must be from 1 to 400'),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from svitlo.simulator.micropython import MicroPythonBoard, UmqttSource
+from tests.support.hostile import HostileBroker, Packet, Session, Step, late
+from tests.support.wait import eventually
+
 if TYPE_CHECKING:
-    from svitlo.simulator.micropython import MicroPythonBoard
     from tests.firmware.conftest import BoardMaker, Broker, Observer
 
 SENSOR = {"mains": {"kind": "gpio", "pin": 34, "active": "low"}}
@@ -161,3 +166,116 @@ def test_board_without_a_sensor_says_null(board: MicroPythonBoard, observer: Obs
 
     assert body["mains"] is None
     assert body["volts"] is None
+
+
+class Witness(HostileBroker):
+    """Keeps what the board publishes: when, QoS and payload, under the last part of the topic."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[tuple[float, str, int, dict[str, Any]]] = []
+
+    def hear(self, packet: Packet) -> None:
+        leaf = packet.topic.rsplit("/", 1)[1]
+        self.heard.append((time.monotonic(), leaf, packet.flags >> 1 & 3, json.loads(packet.payload)))
+
+    def said(self, leaf: str, **fields: Any) -> list[tuple[float, int]]:
+        """When and at which QoS something with these fields was said."""
+        return [(at, qos) for at, on, qos, body in list(self.heard) if on == leaf and fields.items() <= body.items()]
+
+    def told(self) -> dict[str, float]:
+        """When the journal says that each kind of thing happened, the last of each (monotonic)."""
+        journals = [(at, body) for at, leaf, _, body in list(self.heard) if leaf == "journal"]
+        return {entry["kind"]: at + entry["t_s"] for at, body in journals for entry in body["entries"]}
+
+    def _published(self, session: Session, packet: Packet) -> bool:
+        self.hear(packet)
+        return super()._published(session, packet)
+
+
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    with Witness() as broker:
+        yield broker
+
+
+@pytest.fixture
+def waiting(witness: Witness, umqtt: UmqttSource, tmp_path: Path) -> Iterator[MicroPythonBoard]:
+    """A board with a sensor that beats; it waits up to ten seconds for an answer."""
+    with MicroPythonBoard(
+        tmp_path,
+        device_id="board",
+        password="secret",
+        umqtt=umqtt,
+        mqtt_port=witness.port,
+        interval_s=1,
+        keepalive_s=10,
+        more=SENSOR,
+    ) as board:
+        board.world("pin-34", THERE)
+        board.start()
+        eventually(lambda: witness.said("heartbeat", mains=True), 30, "the board beats and knows the mains")
+        eventually(lambda: "boot" in witness.told(), 30, "nothing waits any more")
+        yield board
+
+
+def test_mains_lost_does_not_wait_for_the_answer_to_something_else(waiting: MicroPythonBoard, witness: Witness) -> None:
+    cut = []
+
+    def hold(session: Session, answer: bytes) -> bool:
+        waiting.world("pin-34", GONE)
+        cut.append(time.monotonic())
+        witness.hear(session.packet())  # there is no answer yet
+        session.send(answer)
+        return True
+
+    witness.treat(Step.PUBLISH, hold)  # of the birth
+    witness.drop()
+
+    eventually(lambda: len(witness.said("status", reason="mains_lost")) >= 2, 30, "mains_lost")
+    (shouted, qos), (_, again) = witness.said("status", reason="mains_lost")[:2]
+    assert shouted - cut[0] < 1.0
+    assert (qos, again) == (0, 1)  # the second makes sure
+    eventually(lambda: witness.said("heartbeat", mains=False, conn=2), 10, "it lives on with the same connection")
+    assert "mains_lost" not in witness.told()  # it was told live
+
+
+def test_mains_lost_that_meets_no_answer_is_kept_with_its_time_before_a_capacitor_is_empty(
+    waiting: MicroPythonBoard, witness: Witness
+) -> None:
+    cut = []
+    ended = []
+
+    def hold(session: Session, answer: bytes) -> bool:
+        waiting.world("pin-34", GONE)
+        cut.append(time.monotonic())
+        session.wait_for_the_end()
+        ended.append(time.monotonic())
+        return False
+
+    witness.treat(Step.PUBLISH, hold)
+    witness.drop()
+
+    eventually(lambda: (waiting.directory / "state" / "j-0").exists(), 30, "kept in flash")
+    assert time.monotonic() - cut[0] < 4  # ten, if it were not in a hurry
+    eventually(lambda: "mains_lost" in witness.told(), 60, "told after all")
+    assert witness.told()["mains_lost"] == pytest.approx(cut[0], abs=0.7)
+    assert ended[0] - cut[0] > 1.5
+
+
+def test_mains_that_blinks_while_an_answer_is_waited_for_is_told(waiting: MicroPythonBoard, witness: Witness) -> None:
+    cut = []
+
+    def hold(session: Session, answer: bytes) -> bool:
+        cut.append(time.monotonic())
+        for level in (GONE, THERE):
+            waiting.world("pin-34", level)
+            time.sleep(0.8)
+        return late(0)(session, answer)
+
+    witness.treat(Step.PUBLISH, hold)
+    witness.drop()
+
+    eventually(lambda: "mains_lost" in witness.told(), 30, "told")
+    assert witness.told()["mains_lost"] == pytest.approx(cut[0], abs=0.7)
+    eventually(lambda: witness.said("heartbeat", mains=True, conn=2), 10, "it is there")

@@ -294,7 +294,7 @@ def test_bytes_that_are_no_packet_do_not_hold_the_link_for_ever(hostile: Hostile
     assert result["error"].startswith("no answer for")
 
 
-@pytest.mark.parametrize("still", ["still_while_reading", "still_while_writing"])
+@pytest.mark.parametrize("still", ["still_while_reading", "still_while_reading_esp32", "still_while_writing"])
 def test_answer_that_came_while_the_board_itself_stood_still_counts(
     still: str, hostile: Hostile, scripts: Scripts
 ) -> None:

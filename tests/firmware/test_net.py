@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from tests.firmware.conftest import Scripts
+    from tests.firmware.conftest import BoardMaker, Observer, Scripts
 
 WT32 = {"ethernet": {"board": "wt32-eth01"}}
 OLIMEX = {"ethernet": {"phy": "LAN8720", "mdc": 23, "mdio": 18, "power": 12, "ref_clk": 17, "ref_clk_mode": "out"}}
@@ -46,6 +48,7 @@ def test_wifi_driver_errors_are_said_and_survived(scripts: Scripts) -> None:
         ("wrong", "could not join home: wrong password"),
         ("handshake", "could not join home: wrong password"),
         ("absent", "could not join home: no such network in reach"),
+        ("expired", "could not join home: reason 2"),
     ],
 )
 def test_the_reason_is_logged_once_and_forgotten_when_joined(kind: str, why: str, scripts: Scripts) -> None:
@@ -87,12 +90,48 @@ def test_pins_that_are_not_given_are_not_asked_for(scripts: Scripts) -> None:
     assert sorted(made) == ["mdc", "mdio", "phy_addr", "phy_type", "pins"]
 
 
-def test_a_phy_that_wakes_late_is_made_again(scripts: Scripts) -> None:
-    result = wired(scripts, "unpowered", 40)
+def test_a_phy_that_wakes_late_needs_a_restart(scripts: Scripts) -> None:
+    result = wired(scripts, "late", 40)
 
-    assert result["calls"].count("LAN") == 2
-    assert "ethernet: cannot start: esp_eth_driver_install failed" in result["lines"]
-    assert result["joined"]
+    assert result["calls"].count("LAN") == 1  # the port has kept a half of the driver
+    fault = "cannot start: esp_eth_driver_install failed"
+    assert result["lines"] == ["ethernet: joining by cable", f"ethernet: {fault}", fault]
+    assert (result["joined"], result["stuck"]) == (False, True)
+
+
+def test_wired_board_whose_phy_woke_late_starts_anew(
+    make_board: BoardMaker, observer: Observer, wait_until: Callable[..., None]
+) -> None:
+    board = make_board()
+    path = board.directory / "config.json"
+    config = json.loads(path.read_text()) | WT32
+    del config["wifi"]
+    path.write_text(json.dumps(config))
+    board.start()
+    observer.heartbeat(boots=1)
+    wait_until(lambda: (board.directory / "state" / "proved").exists(), "not proved")
+    board.kill()
+
+    board.world("ethernet", "late")
+    board.start()
+    wait_until(lambda: "cannot start" in board.log_text(), "started at once")
+    board.world("ethernet")
+
+    assert observer.heartbeat(boots=3, timeout=40).body["reset"] == "hard"
+
+
+def test_network_that_is_back_is_not_left_for_the_reason_it_was_gone(
+    make_board: BoardMaker, observer: Observer, wait_until: Callable[..., None]
+) -> None:
+    """The driver goes on telling the old reason, until there is an address; that may take longer than a scan."""
+    board = make_board()
+    board.world("wifi", "down")
+    board.start()
+    wait_until(lambda: "no such network" in board.log_text(), "found")
+    board.world("wifi", "slow")
+    back = time.monotonic()
+
+    assert observer.heartbeat(timeout=40).at - back < 12
 
 
 @pytest.mark.parametrize("kind", ["no-lan", "spi-only"])

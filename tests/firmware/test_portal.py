@@ -356,6 +356,20 @@ def test_callers_that_say_nothing_do_not_keep_others_out(set_up: SetUp) -> None:
             caller.close()
 
 
+def test_ctrl_c_leaves_time_at_the_console(set_up: SetUp) -> None:
+    """Whoever copies files there by hand would be cut off by the watchdog."""
+    set_up.start()
+    (set_up.world / "button").write_text("ctrl-c")
+
+    ended = set_up.end()
+
+    assert (ended["reset"], ended["relaxed"]) == (False, True)
+
+
+def test_a_socket_that_takes_nothing_now_is_asked_again(scripts: Scripts) -> None:
+    assert scripts.run("web") == {"error": None, "end": "y" * 300, "closed": False}
+
+
 def test_a_caller_slower_than_the_deadline_is_cut_off(set_up: SetUp) -> None:
     with set_up.start(read_ms=1000).connect(b"GET / HTTP/1.1\r\n") as caller:
         caller.settimeout(0.1)

@@ -18,7 +18,7 @@ def interrupted(self):
     if b"/heartbeat" in self._out:
         beats += 1
         if beats == 3:
-            self._stream.write(bytes(self._out[:20]))
+            self._give(bytes(self._out[:20]))
             raise KeyboardInterrupt
     flush(self)
 
