@@ -59,8 +59,8 @@ def add(
     """Add a site."""
     from svitlo import registry
 
-    async def work(session: Any) -> registry.SiteRow:
-        return await registry.add_site(
+    async def work(session: Any) -> tuple[registry.SiteRow, bool]:
+        site = await registry.add_site(
             session,
             slug,
             name,
@@ -71,14 +71,18 @@ def add(
             confirm_off_s=_seconds(confirm_off),
             confirm_on_s=_seconds(confirm_on),
         )
+        return site, parent is not None and (await registry.get_site(session, parent)).public
 
-    site = with_session(target(data_dir), work)
+    site, under_public = with_session(target(data_dir), work)
     if as_json:
         show_json(_plain(site))
         return
     typer.echo(f"Added site {slug}. Next, a board for it: {shown_command(data_dir, 'device', 'add', slug)}")
     if not public:
         typer.echo(f"It is private: people follow it in Telegram with /subscribe {site.invite}")
+    if under_public and not public:
+        open_it = shown_command(data_dir, "site", "set", slug, "--public")
+        typer.echo(f"All may see {parent}, so it shows nothing of this one. To count it there: {open_it}")
 
 
 @app.command("list")

@@ -38,6 +38,16 @@ def test_a_site_is_added_with_its_rule_and_confirmations(svitlo: CommandLine) ->
     assert svitlo("site", "add", "shed", "--name", "Shed", "--json").json["rule"] == "any"
 
 
+def test_who_adds_a_private_part_of_a_public_site_is_told_that_it_does_not_show_there(svitlo: CommandLine) -> None:
+    svitlo("site", "add", "block", "--name", "Block", "--public")
+    said = svitlo("site", "add", "flat", "--name", "Flat", "--parent", "block").out
+    assert "All may see block, so it shows nothing of this one" in said
+    assert "svitlo site set flat --public" in said
+    said = svitlo("site", "add", "hall", "--name", "Hall", "--parent", "block", "--public").out
+    assert "shows nothing" not in said
+    assert "shows nothing" not in svitlo("site", "add", "bed", "--name", "Bed", "--parent", "flat").out
+
+
 def test_what_is_set_changes_and_the_rest_stays(house: CommandLine) -> None:
     house("site", "set", "house", "--parent", "shed", "--public", "--rule", "majority", "--confirm-off", "7")
     site = house("site", "set", "house", "--name", "Home", "--json").json
