@@ -23,6 +23,7 @@ LOADING_POLL_MS = 20
 BACKOFF_MS = (2_000, 4_000, 8_000, 16_000, 30_000)
 STABLE_MS = 30_000  # a link that held this long starts the back-off over
 GASP_MS = 2_000  # a board on a capacitor has no ten seconds to wait for an answer
+KEEP_MS = 500  # nor two: what is not acknowledged by then is kept in flash
 TRIAL_MS = 300_000  # a new version that was not heard by then is given up
 FIRST_MS = 180_000  # a configuration that never worked gets this long before the board asks for another
 REFUSALS = 3
@@ -67,7 +68,7 @@ class Supervisor:
         self._remembered = False
         self._proved = store.read("proved") is not None
         self.patient = False  # there is no set-up mode to go to
-        self._edge = None  # a change of the mains nobody was told yet: kind, None at the first look, and uptime in ms
+        self._edge = None  # a change of the mains nobody was told yet: kind while not in the journal, and uptime in ms
         self._loading = False  # an update
 
     def run(self):
@@ -107,6 +108,7 @@ class Supervisor:
 
     def _end_session(self, error):
         self._note_mains()
+        self._edge = None
         text = str(error) or type(error).__name__
         self._log("link: " + text)
         code, name = error.args[:1], str(error.args[1:]).lower()
@@ -244,9 +246,10 @@ class Supervisor:
 
     def _note_mains(self):
         """Into the journal what was not told, or not for certain."""
-        edge, self._edge = self._edge, None
+        edge = self._edge
         if edge and edge[0]:
             self._journal.note(edge[0], True, edge[1])
+            edge[0] = None
 
     def _confirm(self):
         """All is well: what was on trial is kept."""
@@ -290,8 +293,11 @@ class Supervisor:
 
     def _on_wait(self):
         # Between two looks for an answer, ten seconds long at worst: more than a capacitor has.
-        if self._see() and self._senses.mains is False:
-            self._presence.gasp(GASP_MS)
+        if self._see():
+            if self._senses.mains is False:
+                self._presence.gasp(GASP_MS)
+        elif self._edge and self._board.uptime_ms - self._edge[1] >= KEEP_MS:
+            self._note_mains()
 
     def _goodbye(self):
         """Say that the silence to come is meant."""
@@ -335,9 +341,10 @@ class Supervisor:
             return False
         self._note_mains()  # the change before this one
         kind = "mains_back" if senses.mains else "mains_lost"
-        self._edge = (kind if senses.was_known else None, self._board.uptime_ms)
+        self._edge = [kind if senses.was_known else None, self._board.uptime_ms]
         if not self._link.connected:  # there is nothing to hurry for
             self._note_mains()
+            self._edge = None
         return self._link.connected
 
     def _watch(self):
