@@ -56,10 +56,7 @@ def _watch():
     last = utime.ticks_ms()
     while _limit_ms:
         step = 1000 if _limit_ms > 20_000 else 50
-        try:
-            utime.sleep(1.0 if step == 1000 else 0.05)
-        except KeyboardInterrupt:  # pressed for the main thread; now and then a busy machine gives it to this one
-            os.system("(sleep 0.1; kill -INT $PPID) &")  # later: system() itself ignores it
+        utime.sleep(1.0 if step == 1000 else 0.05)
         now = utime.ticks_ms()
         if _fed != seen:
             seen = _fed

@@ -11,7 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from svitlo.simulator.micropython import MicroPythonBoard
-    from tests.firmware.conftest import BoardMaker, Observer, Scripts
+    from tests.firmware.conftest import BoardMaker, Observer
 
 HANG = Path(__file__).parent / "hang_mpy.py"
 LIMIT_MS = 2_000
@@ -75,7 +75,3 @@ def test_board_that_ends_otherwise_is_not_said_to_be_bitten(board: MicroPythonBo
 
     with pytest.raises(RuntimeError, match="not by its watchdog"):
         board.restart_after_bite(30)
-
-
-def test_ctrl_c_that_reached_the_watchdogs_thread_is_passed_on(scripts: Scripts) -> None:
-    assert scripts.run("ctrl_c") == {"heard": True}
