@@ -28,6 +28,7 @@ TRIAL_MS = 300_000  # a new version that was not heard by then is given up
 FIRST_MS = 180_000  # a configuration that never worked gets this long before the board asks for another
 REFUSALS = 3
 STARVED = 3
+STUCK_MS = 600_000
 # What the drivers and TLS make of a lack of it: ENOMEM, ENFILE, ENOBUFS, and as errno two codes of Mbed TLS, for
 # numbers and for ASN.1. Its other codes for it are many, in sums even, but each of their texts has "alloc" in it.
 NO_MEMORY = (12, 23, 105, 16, 106)
@@ -114,10 +115,13 @@ class Supervisor:
         code, name = error.args[:1], str(error.args[1:]).lower()
         starved = isinstance(error, MemoryError) or (code and code[0] in NO_MEMORY) or "alloc" in name
         self._starved = self._starved + 1 if starved else 0
-        # Memory in pieces, a driver in halves: only a new start puts them together.
-        if self._proved and (self._starved >= STARVED or self._net.stuck):
+        # Memory in pieces, a driver in halves: only a new start puts them together. A PHY that is broken for good gets
+        # one soon and then few, since each boot is counted in flash.
+        board = self._board
+        stuck = self._net.stuck and (board.reset_cause == "power_on" or board.uptime_ms >= STUCK_MS)
+        if self._proved and (self._starved >= STARVED or stuck):
             self._goodbye()
-            self._board.reset()
+            board.reset()
         if self._link.connected:
             self._journal.note("net_lost")
         self._link.drop()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from svitlo.simulator.micropython import MicroPythonBoard
     from tests.firmware.conftest import BoardMaker, Observer, Scripts
 
 WT32 = {"ethernet": {"board": "wt32-eth01"}}
@@ -102,6 +103,31 @@ def test_a_phy_that_wakes_late_needs_a_restart(scripts: Scripts) -> None:
 def test_wired_board_whose_phy_woke_late_starts_anew(
     make_board: BoardMaker, observer: Observer, wait_until: Callable[..., None]
 ) -> None:
+    board = proved_by_wire(make_board, observer, wait_until)
+    board.world("ethernet", "late")
+    board.start()
+    wait_until(lambda: "cannot start" in board.log_text(), "started at once")
+    board.world("ethernet")
+
+    assert observer.heartbeat(boots=3, timeout=40).body["reset"] == "hard"
+
+
+def test_wired_board_whose_phy_is_broken_does_not_start_anew_again_and_again(
+    make_board: BoardMaker, observer: Observer, wait_until: Callable[..., None]
+) -> None:
+    """Each boot is counted in flash."""
+    board = proved_by_wire(make_board, observer, wait_until)
+    board.world("ethernet", "late")
+    board.start()
+    wait_until(lambda: "(number 3)" in board.log_text(), "no second start", timeout=60)
+    wait_until(lambda: "next attempt" in board.log_text().split("(number 3)")[-1], "no attempt", timeout=60)
+
+    assert board.running
+    assert "(number 4)" not in board.log_text()
+
+
+def proved_by_wire(make_board: BoardMaker, observer: Observer, wait_until: Callable[..., None]) -> MicroPythonBoard:
+    """A wired board, off, that has worked before."""
     board = make_board()
     path = board.directory / "config.json"
     config = json.loads(path.read_text()) | WT32
@@ -111,13 +137,7 @@ def test_wired_board_whose_phy_woke_late_starts_anew(
     observer.heartbeat(boots=1)
     wait_until(lambda: (board.directory / "state" / "proved").exists(), "not proved")
     board.kill()
-
-    board.world("ethernet", "late")
-    board.start()
-    wait_until(lambda: "cannot start" in board.log_text(), "started at once")
-    board.world("ethernet")
-
-    assert observer.heartbeat(boots=3, timeout=40).body["reset"] == "hard"
+    return board
 
 
 def test_network_that_is_back_is_not_left_for_the_reason_it_was_gone(
