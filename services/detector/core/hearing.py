@@ -28,6 +28,10 @@ MOST_DELAY = timedelta(seconds=60)
 """A heartbeat that seems later than this comes from a board whose uptime is not what we took it for."""
 
 
+NOTES = 64
+"""So much is kept of the journals that came before the heartbeat they explain: what the longest one holds."""
+
+
 class Session(Enum):
     """How a message's session stands to the current one."""
 
@@ -281,7 +285,7 @@ def _journal(state: DeviceState, journal: Observation, watch: Watch) -> DeviceSt
         return state
     dark = state.dark
     if state.liveness is Liveness.LOST or (dark is not None and dark.unheard):
-        return replace(state, notes=journal.notes)
+        return replace(state, notes=(*state.notes, *journal.notes)[-NOTES:])
     if dark is not None:
         told = noted(dark, journal.notes, same_boot=journal.boot == dark.boot)
         if told is not dark:
