@@ -219,6 +219,25 @@ def test_without_a_journal_a_board_with_a_sensor_is_believed_after_a_moment() ->
     assert told(world)[-1] == ("outage_revised", "network", Change.RETRACTED)
 
 
+@pytest.mark.parametrize("will", [False, True])
+def test_the_journal_of_a_board_whose_connection_fails_again_before_it_was_sent_is_waited_for(will: bool) -> None:
+    """After a cut the router may come and go; the board tells of the cut once it can."""
+    world = home().beat(uptime=100, mains=True).at(300).say(ObservationKind.BIRTH, conn=2)
+    world.beat(conn=2, uptime=400, mains=True)
+    if will:
+        world.at(309).say(ObservationKind.WILL, conn=2)
+    world.at(310.5).say(ObservationKind.BIRTH, conn=3).at(310.7).beat(conn=3, uptime=410, mains=True).at(323)
+    assert told(world)[-1] == ("power_restored", "presumed", UNSET)
+    world.say(ObservationKind.JOURNAL, notes=((5, JournalKind.MAINS_LOST), (280, JournalKind.MAINS_BACK)))
+    assert (world.outages[0].cause, world.outages[0].retracted_at) == (Cause.POWER, None)
+
+
+def test_a_board_that_falls_silent_before_its_journal_came_leaves_the_cause_open() -> None:
+    world = home().beat(uptime=100, mains=True).at(300).say(ObservationKind.BIRTH, conn=2)
+    world.beat(conn=2, uptime=400, mains=True).at(340)
+    assert [row.cause for row in world.outages] == [Cause.PRESUMED, Cause.PRESUMED]
+
+
 def test_a_journal_that_comes_before_the_heartbeat_is_kept_for_it() -> None:
     world = home().beat(uptime=100, mains=True).at(300).say(ObservationKind.BIRTH, conn=2)
     world.say(ObservationKind.JOURNAL, notes=((5, JournalKind.MAINS_LOST), (280, JournalKind.MAINS_BACK)))
