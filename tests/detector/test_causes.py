@@ -186,6 +186,24 @@ def test_so_is_one_that_the_board_tells_of_before_the_mains_is_back() -> None:
     assert [event.change for event in world.log[1:]] == [Change.CONFIRMED, UNSET, Change.REFINED]
 
 
+def test_what_a_board_on_its_battery_told_first_is_not_forgotten_over_what_it_tells_next() -> None:
+    """Its connection failed once more before the mains was back."""
+    world = home().beat(uptime=100, mains=True).at(600).say(ObservationKind.BIRTH, conn=2)
+    world.say(ObservationKind.JOURNAL, notes=((1, JournalKind.NET_LOST), (300, JournalKind.MAINS_LOST)))
+    world.beat(conn=2, uptime=700, mains=False).at(700).say(ObservationKind.BIRTH, conn=3)
+    world.say(ObservationKind.JOURNAL, notes=((650, JournalKind.NET_LOST), (699, JournalKind.NET_BACK)))
+    world.beat(conn=3, uptime=800, mains=False).at(710).beat(conn=3, uptime=810, mains=True)
+    assert (world.outages[0].started_lo, world.outages[0].started_hi) == (after(297), after(303))
+
+
+def test_the_second_part_of_a_long_journal_does_not_date_the_beginning_anew() -> None:
+    """A mains that flickers fills more than one; the first holds the oldest."""
+    world = home().beat(uptime=100, mains=True).at(1000).beat(conn=2, uptime=1100, mains=True)
+    world.say(ObservationKind.JOURNAL, notes=((1, JournalKind.NET_LOST), (300, JournalKind.MAINS_LOST)))
+    world.say(ObservationKind.JOURNAL, notes=((700, JournalKind.MAINS_LOST), (990, JournalKind.MAINS_BACK)))
+    assert world.outages[0].started_hi == after(303)
+
+
 def test_a_journal_that_knows_of_no_cut_leaves_the_router() -> None:
     world = home().beat(uptime=100, mains=True).at(300).beat(conn=2, uptime=400, mains=True)
     world.say(ObservationKind.JOURNAL, notes=((1, JournalKind.NET_LOST), (298, JournalKind.NET_BACK)))
@@ -199,6 +217,25 @@ def test_without_a_journal_a_board_with_a_sensor_is_believed_after_a_moment() ->
     assert told(world)[-1] == ("power_restored", "presumed", UNSET)
     world.at(310)
     assert told(world)[-1] == ("outage_revised", "network", Change.RETRACTED)
+
+
+@pytest.mark.parametrize("will", [False, True])
+def test_the_journal_of_a_board_whose_connection_fails_again_before_it_was_sent_is_waited_for(will: bool) -> None:
+    """After a cut the router may come and go; the board tells of the cut once it can."""
+    world = home().beat(uptime=100, mains=True).at(300).say(ObservationKind.BIRTH, conn=2)
+    world.beat(conn=2, uptime=400, mains=True)
+    if will:
+        world.at(309).say(ObservationKind.WILL, conn=2)
+    world.at(310.5).say(ObservationKind.BIRTH, conn=3).at(310.7).beat(conn=3, uptime=410, mains=True).at(323)
+    assert told(world)[-1] == ("power_restored", "presumed", UNSET)
+    world.say(ObservationKind.JOURNAL, notes=((5, JournalKind.MAINS_LOST), (280, JournalKind.MAINS_BACK)))
+    assert (world.outages[0].cause, world.outages[0].retracted_at) == (Cause.POWER, None)
+
+
+def test_a_board_that_falls_silent_before_its_journal_came_leaves_the_cause_open() -> None:
+    world = home().beat(uptime=100, mains=True).at(300).say(ObservationKind.BIRTH, conn=2)
+    world.beat(conn=2, uptime=400, mains=True).at(340)
+    assert [row.cause for row in world.outages] == [Cause.PRESUMED, Cause.PRESUMED]
 
 
 def test_a_journal_that_comes_before_the_heartbeat_is_kept_for_it() -> None:

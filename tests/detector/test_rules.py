@@ -122,6 +122,19 @@ def test_a_debounce_survives_a_clock_that_is_set_back() -> None:
     assert world.at(61).power() is PowerState.OFF
 
 
+def test_a_return_is_confirmed_however_often_we_stand_still_meanwhile() -> None:
+    """Each time the board has to be heard again; until then the debounce stands where it stood."""
+    place = Place(devices={"d1": 1}, confirm_on=timedelta(seconds=60))
+    world = World({"home": place}).begin().beat(boots=1).at(50)
+    world.at(100).beat(boot="b2", boots=2, uptime=1, reset=POWER_ON)
+    for stop in (140, 180, 220):
+        world.beats(stop - 5, boot="b2", boots=2, every=5).at(stop)
+        world.fleet.link_down(world.now, "stall")
+        world.see()
+    assert world.power() is PowerState.ON
+    assert after(165) <= world.ended.detected_at <= after(180)
+
+
 def test_a_changed_rule_is_no_outage() -> None:
     world = three(Rule.ANY).beats(60, "d1")
     world.register({"home": Place(devices={"d1": 1, "d2": 1, "d3": 1}, rule=Rule.ALL)})

@@ -344,6 +344,16 @@ class Detection(RuleBasedStateMachine):
         if site in self.world.places:
             self._change(site, replace(self.world.places[site], rule=new, k=k))
 
+    @happens(seconds=st.floats(0.5, 100), site=st.sampled_from(SITES), name=board_names, weight=weights)
+    def attach_or_detach_while_we_are_down(self, seconds: float, site: str, name: str, weight: int) -> None:
+        self.world.shell.kill()
+        self.world.go(int(seconds * 1000))
+        place = self.world.places.get(site, Place(parent="top"))
+        devices = {other: known for other, known in place.devices.items() if other != name}
+        self._change(site, replace(place, devices=devices if name in place.devices else devices | {name: weight}))
+        self.world.go(int(seconds * 1000))
+        self.world.shell.start()
+
     @happens(site=st.sampled_from(SITES))
     def remove_site(self, site: str) -> None:
         if site in self.world.places:

@@ -34,7 +34,8 @@ class Dark(Struct, frozen=True, omit_defaults=True, gc=False):
     `cause` is `power` where the device was without power, `network` or `device` where it had power all along, and
     `presumed` where nothing says. `number` counts the spans of a device; `boot` and `boots` are those before.
     `unheard` marks an end known by a birth alone: the first heartbeat will say more. `journal_until` waits for a
-    journal; `unproven` is a cause that rests on none having come. `blind` marks a span in which we were.
+    journal; `unproven` is a cause that rests on none having come, `dated` a start that one told. `blind` marks a span
+    in which we were.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Dark(Struct, frozen=True, omit_defaults=True, gc=False):
     unheard: bool = False
     journal_until: datetime | None = None
     unproven: bool = False
+    dated: bool = False
     blind: bool = False
 
     @property
@@ -120,7 +122,7 @@ def noted(dark: Dark, notes: tuple[Note, ...], *, same_boot: bool) -> Dark:
     back = [note.at for note in notes if note.kind is JournalKind.MAINS_BACK and _within(note.at, dark.start_lo, until)]
     if lost and dark.cause is not Cause.DEVICE:
         start = _narrowed(dark.start_lo, dark.start_hi, lost[0])
-        if lost[0] - SLACK > dark.start_hi:  # it fell silent first: until then its mains was there
+        if lost[0] - SLACK > dark.start_hi and not dark.dated:  # it fell silent first: until then its mains was there
             start = lost[0] - SLACK, lost[0] + SLACK
         end = _narrowed(dark.end_lo, dark.end_hi, back[-1]) if back else (dark.end_lo, dark.end_hi)
         return replace(
@@ -131,6 +133,7 @@ def noted(dark: Dark, notes: tuple[Note, ...], *, same_boot: bool) -> Dark:
             end_lo=max(end[0], start[0]),
             end_hi=end[1],
             unproven=False,
+            dated=True,
             journal_until=None,
         )
     if dark.journal_until is not None or dark.unproven:

@@ -39,7 +39,7 @@ class DeviceState(Struct, frozen=True, omit_defaults=True, gc=False):
     begin. `lost_at` and `lost_by` are the first evidence of the last loss; `unpowered_at` is when the device last
     said that its mains is gone. `will_at` and `birth_at` hold a word that waits to be confirmed. `quiet` is silence
     we watched before we were last interrupted. `dark` is the newest span in which the device was not heard; `notes`
-    is a journal that came before the heartbeat it explains.
+    are the journals that came before the heartbeat they explain.
     """
 
     liveness: Liveness = Liveness.NEVER_SEEN

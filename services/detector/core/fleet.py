@@ -424,5 +424,6 @@ def _only_later(before: DeviceState, after: DeviceState) -> bool:
         and after.will_at is None
         and after.birth_at is None
         and after.dark is before.dark
+        and (after.dark is None or after.dark.journal_until is None)
         and after.interval_s >= before.interval_s
     )

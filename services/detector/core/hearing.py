@@ -13,7 +13,7 @@ from functools import cache
 
 from msgspec.structs import replace
 
-from services.detector.core.dark import SLACK, Dark, ended_by_beat, ended_by_birth, noted
+from services.detector.core.dark import JOURNAL_WAIT, SLACK, Dark, ended_by_beat, ended_by_birth, noted
 from services.detector.core.device import ALIVE, DeviceState, Liveness, Watch, begun, lost, proven
 from services.detector.core.observation import Observation, ObservationKind
 from svitlo.contracts import Cause, EvidenceKind, JournalKind
@@ -26,6 +26,10 @@ USUAL_DELAY = timedelta(seconds=1.5)
 
 MOST_DELAY = timedelta(seconds=60)
 """A heartbeat that seems later than this comes from a board whose uptime is not what we took it for."""
+
+
+NOTES = 64
+"""So much is kept of the journals that came before the heartbeat they explain: what the longest one holds."""
 
 
 class Session(Enum):
@@ -82,6 +86,7 @@ def _adopt(state: DeviceState, observation: Observation, session: Session) -> De
     new_boot = observation.boot != state.boot
     return replace(
         state,
+        dark=_waiting_anew(state.dark, observation),
         boot=observation.boot,
         previous_boot=state.boot if new_boot else state.previous_boot,
         conn=observation.conn,
@@ -90,6 +95,13 @@ def _adopt(state: DeviceState, observation: Observation, session: Session) -> De
         began_at=None if new_boot else state.began_at,
         interval_s=observation.interval_s,
     )
+
+
+def _waiting_anew(dark: Dark | None, observation: Observation) -> Dark | None:
+    """On a new connection a journal that did not come on the last one may still come."""
+    if dark is None or dark.journal_until is None or observation.retained:
+        return dark
+    return replace(dark, journal_until=observation.at + SLACK + JOURNAL_WAIT)  # its first heartbeat follows its birth
 
 
 def _remember(state: DeviceState, observation: Observation, session: Session) -> DeviceState:
@@ -155,6 +167,8 @@ def _beat(state: DeviceState, beat: Observation, session: Session, watch: Watch)
         return replace(state, seq=beat.seq, powered_at=sent, dark=known)
     adopted = replace(_adopt(state, beat, session), seq=beat.seq, boots=beat.boots, began_at=began)
     explained = _explained(state, beat, began, watch)
+    if explained is state.dark:
+        explained = adopted.dark
     if explained is not None and explained.journal_until is not None and not _heard_whole(state, session, watch):
         explained = replace(explained, journal_until=None)  # it may have come before we listened
     if explained is not None and state.notes:
@@ -281,7 +295,7 @@ def _journal(state: DeviceState, journal: Observation, watch: Watch) -> DeviceSt
         return state
     dark = state.dark
     if state.liveness is Liveness.LOST or (dark is not None and dark.unheard):
-        return replace(state, notes=journal.notes)
+        return replace(state, notes=(*state.notes, *journal.notes)[-NOTES:])
     if dark is not None:
         told = noted(dark, journal.notes, same_boot=journal.boot == dark.boot)
         if told is not dark:

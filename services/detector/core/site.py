@@ -94,26 +94,32 @@ def vote(device: DeviceState, watch: Watch) -> Vote:
 def judge(site: SiteState, place: Place, devices: Devices, now: datetime, watch: Watch) -> SiteState:
     """The site with its pending verdict brought up to date; `due_at` says when it takes effect.
 
-    While we are blind nothing is decided, and a verdict that was being confirmed stands still.
+    While we are blind nothing is decided, and a verdict that was being confirmed stands still; so it does until the
+    devices that may change it were heard again.
     """
     if watch.since is None:
         return site
-    if site.pending_for is not None:
-        site = replace(site, pending_at=now - site.pending_for, pending_for=None)
     verdict = decide(place, {name: vote(device, watch) for name, device in devices.items()})
     if verdict is Verdict.OFF and _old_news(site, devices):
         verdict = Verdict.HOLD
-    if verdict is Verdict.HOLD or verdict.value == site.power.value:
-        return site if site.pending is None else replace(site, pending=None, pending_at=None)
-    if verdict is site.pending:
-        return site
-    return replace(site, pending=verdict, pending_at=now)
+    if verdict is Verdict.HOLD:
+        return _standing_still(site, now)
+    if verdict.value == site.power.value:
+        return site if site.pending is None else replace(site, pending=None, pending_at=None, pending_for=None)
+    if verdict is not site.pending:
+        return replace(site, pending=verdict, pending_at=now, pending_for=None)
+    if site.pending_for is not None:
+        return replace(site, pending_at=now - site.pending_for, pending_for=None)
+    return site
 
 
 def frozen(site: SiteState, at: datetime) -> SiteState:
     """The site when we went blind: its debounce stands still, and what waits for other devices waits anew."""
-    if site.dips_at is not None:
-        site = replace(site, dips_at=None)
+    return _standing_still(site if site.dips_at is None else replace(site, dips_at=None), at)
+
+
+def _standing_still(site: SiteState, at: datetime) -> SiteState:
+    """The site with its debounce where it stood at that moment."""
     if site.pending is None or site.pending_at is None:
         return site
     return replace(site, pending_at=None, pending_for=max(at - site.pending_at, timedelta(0)))

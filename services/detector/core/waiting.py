@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from services.detector.core.dark import ended_by_birth, without_journal
+from services.detector.core.dark import JOURNAL_WAIT, ended_by_birth, without_journal
 from services.detector.core.device import ALIVE, DeviceState, Liveness, Watch, lost, observed, proven
 from services.detector.core.policy import Policy
 from svitlo.contracts import EvidenceKind
@@ -55,7 +55,14 @@ def next_deadline(state: DeviceState, policy: Policy, watch: Watch) -> datetime 
 
 
 def _journal_until(state: DeviceState) -> datetime | None:
-    return state.dark.journal_until if state.dark is not None else None
+    """When a journal is waited for no longer; None while it may be on its way for longer than any time says.
+
+    A board sends it between two heartbeats of a connection: only the second one shows that there was none.
+    """
+    waits = state.dark.journal_until if state.dark is not None else None
+    if waits is None or state.will_at is not None or state.last_proof_at is None:
+        return None
+    return waits if state.last_proof_at > waits - JOURNAL_WAIT else None
 
 
 def _will_matures(state: DeviceState, policy: Policy, watch: Watch) -> datetime | None:
