@@ -11,7 +11,7 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated, ErrorEvent, InlineKe
 
 from services.notifier import chats, chats_told
 from services.notifier.bot.context import Context
-from services.notifier.bot.following import follow_place, list_places
+from services.notifier.bot.following import follow_place, let_go, list_places
 from services.notifier.bot.keyboards import Act, Press, tree_board
 from services.notifier.bot.meeting import is_private, meet, outdated, reader_of, show
 from services.notifier.bot.menus import show_menu
@@ -101,8 +101,7 @@ class Finding:
                 if place is None:
                     text = reader.words.say("not-followed")
                 else:
-                    await chats.unsubscribe(session, chat.id, place.id)
-                    text = reader.words.say("left", place=reader.escape(place.name))
+                    text = await let_go(session, chat, place.id, place.name, reader)
         await message.answer(text)
 
     async def places(self, message: Message) -> None:
