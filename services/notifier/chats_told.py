@@ -36,6 +36,10 @@ Of a building without a board its sections, not itself. LIMIT has outages looked
 
 _NEAREST = text(f"SELECT n.site_id FROM {reach.nearest(':chat', ':site')} n")  # noqa: S608 - ours
 
+_ABOVE = text(f"""
+SELECT s.name FROM {reach.nearest(":chat", ":site", above=True)} n JOIN sites s ON s.id = n.site_id
+""")  # noqa: S608 - ours
+
 _TOLD = text(f"""
 WITH RECURSIVE asked AS (SELECT CAST(:chat AS int) AS chat), {TOLD}
 SELECT s.id, s.slug, s.name, s.public, true AS followed
@@ -51,4 +55,10 @@ async def told_sites(session: AsyncSession, chat: int) -> list[Place]:
 async def nearest(session: AsyncSession, chat: int, site: int) -> int | None:
     """The place by whose rules a chat is told of one: that one or the nearest above it; None if it is not told."""
     found: int | None = (await session.execute(_NEAREST, {"chat": chat, "site": site})).scalar_one_or_none()
+    return found
+
+
+async def above(session: AsyncSession, chat: int, site: int) -> str | None:
+    """The name of the place above by which a chat is told of one, or would be if it did not follow that itself."""
+    found: str | None = (await session.execute(_ABOVE, {"chat": chat, "site": site})).scalar_one_or_none()
     return found

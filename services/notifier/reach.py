@@ -51,8 +51,9 @@ above AS (
 )"""  # noqa: S608 - names and conditions of ours
 
 
-def nearest(chat: str, site: str) -> str:
+def nearest(chat: str, site: str, *, above: bool = False) -> str:
     """A subquery for `LATERAL`: the rules (of `site_id`) by which one chat is told of one site; no row if it is not.
+    With `above`, those by which it would be told if it did not follow that site itself.
 
     For many chats with few news each, of which nobody can foretell how many: it takes the same time for every row.
     """
@@ -65,5 +66,6 @@ def nearest(chat: str, site: str) -> str:
   SELECT s.chat, s.site_id, {_RULES}
   FROM above a JOIN subscriptions s ON s.site_id = a.id AND s.chat = {chat} JOIN chats c ON c.id = s.chat AND c.active
   WHERE {_LET_IN} AND (NOT s.by_role OR a.public OR {reached("c.chat_id", "a.id")})
+    AND a.steps >= {int(above)}
   ORDER BY a.steps LIMIT 1
 )"""  # noqa: S608 - names of ours

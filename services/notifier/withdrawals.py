@@ -28,8 +28,9 @@ WITHDRAWN = "withdrawn"
 """The kind of the message that says so."""
 
 _UNREACHED = text(f"""
-SELECT f.chat, s.id AS site, s.name AS place
+SELECT f.chat, s.id AS site, CASE WHEN p.id IS NULL THEN s.name ELSE p.name || ' › ' || s.name END AS place
 FROM subscriptions f JOIN chats c ON c.id = f.chat JOIN sites s ON s.id = f.site_id AND s.removed_at IS NULL
+LEFT JOIN sites p ON p.id = s.parent_id AND p.public AND p.removed_at IS NULL
 WHERE f.by_role AND NOT s.public AND NOT {reached("c.chat_id", "s.id")}
   AND (CAST(:chat AS int) IS NULL OR f.chat = :chat)
 ORDER BY f.chat, s.name, s.id

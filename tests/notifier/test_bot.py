@@ -8,12 +8,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiogram.exceptions import TelegramRetryAfter
+from aiogram.filters.callback_data import CallbackData
 from aiogram.methods import SendMessage
 
 from services.notifier import chats
+from services.notifier.bot.admins_desk import Act as Take
 from services.notifier.bot.answers import Answers
+from services.notifier.bot.callbacks import HISTORY, MUTE, Ask
+from services.notifier.bot.groups_boards import Do, Step
 from services.notifier.bot.keyboards import Act, Press
 from services.notifier.bot.poller import Poller
+from services.notifier.bot.reports import Choose, Report
 from services.notifier.bot.routers import menu
 from services.notifier.pacing import TELEGRAM, Pace
 from svitlo import registry
@@ -372,3 +377,31 @@ async def test_an_update_that_cannot_be_read_is_passed_over(telegram: FakeTelegr
     polls = len(telegram.calls_to("getUpdates"))
     await telegram.wait_until(lambda: len(telegram.calls_to("getUpdates")) > polls)
     assert telegram.calls_to("getUpdates")[-1].params["offset"] > 1003
+
+
+@pytest.mark.parametrize(
+    "press",
+    [
+        Ask(what=HISTORY, site=1),
+        Ask(what=MUTE, site=1),
+        Choose(report=Report.STATS, site=1),
+        Press(act=Act.LIST, site=0, page=0),
+        Step(do=Do.CHECK, chat=1),
+        Take(do="people"),
+    ],
+    ids=lambda press: type(press).__module__.rpartition(".")[2],
+)
+async def test_a_button_under_a_message_that_is_too_old_says_so(
+    world: World, telegram: FakeTelegram, bot: Poller, press: CallbackData
+) -> None:
+    telegram.press_data(1, press.pack(), 1, old=True)
+    await telegram.wait_until(lambda: telegram.answers)
+    assert telegram.answers == ["Ця кнопка вже застаріла. Почніть звідси: /places"]
+
+
+async def test_a_button_of_the_wizard_for_a_chat_nobody_knows_any_more_says_so(
+    world: World, telegram: FakeTelegram, bot: Poller
+) -> None:
+    telegram.press_data(1, Step(do=Do.CHECK, chat=999).pack(), 1)
+    await telegram.wait_until(lambda: telegram.answers)
+    assert telegram.answers[0].startswith("Ця кнопка вже застаріла.")

@@ -101,6 +101,31 @@ async def test_who_is_told_by_whose_rules_is_what_the_planner_says(world: World)
     assert [(row.chat_id, row.n) for row in rows] == [(1, 5), (2, 2), (3, 3), (4, 1), (5, 1)]
 
 
+@pytest.mark.usefixtures("bot")
+async def test_who_lets_a_section_go_reads_that_the_building_still_tells_of_it(
+    world: World, telegram: FakeTelegram
+) -> None:
+    building = await world.site("building", "Шевченка 12")
+    section = await world.site("section", "Секція 1", parent="building")
+    flat = await world.site("flat", "Квартира 7", public=False, parent="building")
+    for chat in (1, 2):
+        await world.chat(chat, building, section, flat)
+    telegram.say(1, "/places")
+    await telegram.wait_for(1, "Стежу за 3 місцями")
+    telegram.press(1, "Секція 1")
+    await telegram.wait_for(1, lambda seen: "🗑 Не стежити" in seen.labels)
+    telegram.press(1, "Не стежити")
+    await telegram.wait_for(1, "Писатиму про нього й далі, бо ви стежите за «Шевченка 12»")
+    telegram.press(1, "Так")
+    await telegram.wait_until(lambda: any("й далі" in answer for answer in telegram.answers))
+    telegram.say(2, "/unsubscribe section")
+    await telegram.wait_for(2, "Писатиму про нього й далі, бо ви стежите за «Шевченка 12»")
+    telegram.say(2, "/unsubscribe flat")
+    await telegram.wait_for(2, "Більше не стежу: Квартира 7")
+    telegram.say(2, "/unsubscribe building")
+    await telegram.wait_for(2, "Більше не стежу: Шевченка 12")
+
+
 # What is shown of a building: its sections, one by one.
 
 

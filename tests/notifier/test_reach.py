@@ -148,7 +148,7 @@ async def test_with_the_role_goes_what_was_followed_of_private_places_and_the_pe
     telegram.press(OWNER, "Забрати")
     await telegram.wait_for(OWNER, "людина більше не стежить за 2 приватними місцями; повідомляю їй про це.")
     told = await telegram.wait_for(VIEWER, "🔕 Ваш доступ скасовано")
-    assert "• Шевченка 12" in told.text
+    assert "• Місто › Шевченка 12" in told.text
     assert await followed(world, VIEWER) == ["school"], "public places stay"
     assert await world.deliveries(VIEWER) == [("dropped", "unsubscribed")]
     async with notifying(world, telegram):

@@ -215,12 +215,22 @@ class FakeTelegram(Server):
         raise AssertionError(f"chat {chat_id} has no button {label!r}")
 
     def press_data(
-        self, chat_id: int, data: str, message_id: int, *, language: str | None = "uk", user_id: int | None = None
+        self,
+        chat_id: int,
+        data: str,
+        message_id: int,
+        *,
+        language: str | None = "uk",
+        user_id: int | None = None,
+        old: bool = False,
     ) -> None:
-        """A callback with any data, also such as no button of ours carries."""
+        """A callback with any data, also such as no button of ours carries; `old`: below a message that Telegram does
+        not show to bots any more."""
         room = self._room(chat_id)
         seen = next((seen for seen in room.messages if seen.message_id == message_id), None)
         message = room.told(seen) if seen else self._message(chat_id, "…", message_id) | {"from": me()}
+        if old:
+            message = {name: message[name] for name in ("chat", "message_id")} | {"date": 0}
         self._push(
             callback_query={
                 "id": str(self._count("query")),

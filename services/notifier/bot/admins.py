@@ -17,7 +17,7 @@ from services.notifier.bot.admins_devices import Devices
 from services.notifier.bot.admins_people import People
 from services.notifier.bot.admins_sites import Sites
 from services.notifier.bot.context import Context
-from services.notifier.bot.meeting import show
+from services.notifier.bot.meeting import outdated, show
 from services.notifier.operation import operation
 from services.notifier.texts import language_of, words
 from services.notifier.views.admins import operation_text
@@ -113,7 +113,7 @@ class Admins:
             visit = await self._desk.visit(session, query)
             reply = None if visit is None else await self._presses[callback_data.do](session, visit, callback_data)
         if visit is None:
-            await query.answer()
+            await outdated(query, self._desk.context)
         elif reply is None:
             await show(query, visit.say("step-gone"), None)
         else:

@@ -11,9 +11,9 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated, ErrorEvent, InlineKe
 
 from services.notifier import chats, chats_told
 from services.notifier.bot.context import Context
-from services.notifier.bot.following import follow_place, list_places
+from services.notifier.bot.following import follow_place, let_go, list_places
 from services.notifier.bot.keyboards import Act, Press, tree_board
-from services.notifier.bot.meeting import is_private, meet, reader_of, show
+from services.notifier.bot.meeting import is_private, meet, outdated, reader_of, show
 from services.notifier.bot.menus import show_menu
 from services.notifier.bot.permission import Permission
 from services.notifier.chats import TELEGRAM
@@ -101,8 +101,7 @@ class Finding:
                 if place is None:
                     text = reader.words.say("not-followed")
                 else:
-                    await chats.unsubscribe(session, chat.id, place.id)
-                    text = reader.words.say("left", place=reader.escape(place.name))
+                    text = await let_go(session, chat, place.id, place.name, reader)
         await message.answer(text)
 
     async def places(self, message: Message) -> None:
@@ -139,7 +138,7 @@ class Finding:
     async def open(self, query: CallbackQuery, callback_data: Press) -> None:
         """A button of the tree: show what lies there."""
         if not isinstance(query.message, Message):
-            await query.answer(self._words(query.from_user).say("stale"))
+            await outdated(query, self._context)
             return
         async with self._database.transaction() as session:
             chat = await meet(session, self._context, query.message, query.from_user)
@@ -158,7 +157,7 @@ class Finding:
     async def follow(self, query: CallbackQuery, callback_data: Press) -> None:
         """A button of a place: follow it, and tell how it stands."""
         if not isinstance(query.message, Message):
-            await query.answer(self._words(query.from_user).say("stale"))
+            await outdated(query, self._context)
             return
         allowed = await self._permission.of(query)
         async with self._database.transaction() as session:
@@ -175,7 +174,7 @@ class Finding:
     async def list(self, query: CallbackQuery, callback_data: Press) -> None:
         """Another page of the chat's own places."""
         if not isinstance(query.message, Message):
-            await query.answer(self._words(query.from_user).say("stale"))
+            await outdated(query, self._context)
             return
         async with self._database.transaction() as session:
             chat = await meet(session, self._context, query.message, query.from_user)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiogram.types import InlineKeyboardMarkup
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats, chats_rules
+from services.notifier import chats, chats_rules, chats_told
 from services.notifier.bot.keyboards import after_board, on_page, places_board
 from services.notifier.chats import Chat, Place
 from services.notifier.sight import follow, tree_for
@@ -26,6 +26,15 @@ async def follow_place(
     several = len(followed) if len(followed) > 1 else 0
     text = followed_text(name, status, reader, new=any(followed.values()), several=several)
     return text, after_board(None if several else place.id, reader.words)
+
+
+async def let_go(session: AsyncSession, chat: Chat, site: int, name: str, reader: Reader) -> str:
+    """Let a chat follow a place no longer; returns what to say: it may be told of it still, with the place above."""
+    await chats.unsubscribe(session, chat.id, site)
+    above, place = await chats_told.above(session, chat.id, site), reader.escape(name)
+    if above is None:
+        return reader.words.say("left", place=place)
+    return reader.words.say("left-part", place=place, above=reader.escape(above))
 
 
 async def list_places(session: AsyncSession, chat: Chat, page: int, reader: Reader) -> tuple[str, InlineKeyboardMarkup]:

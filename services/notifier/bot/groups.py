@@ -20,7 +20,7 @@ from services.notifier import chats, pins_store
 from services.notifier.bot.context import Context
 from services.notifier.bot.groups_boards import Do, Invited, Step, ask_keyboard, choose_board, offer_board
 from services.notifier.bot.groups_desk import Desk, Page, reopen_topics
-from services.notifier.bot.meeting import meet, reader_of, show
+from services.notifier.bot.meeting import meet, outdated, reader_of, show
 from services.notifier.bot.permission import Permission
 from services.notifier.bot.rights import bot_rights, granted
 from services.notifier.chats import TELEGRAM, Chat
@@ -210,7 +210,7 @@ class Groups:
         """The chat a button is about, its title unless it stands there, and its reader; else who pressed is told."""
         found = await self._desk.find(key)
         if found is None or not isinstance(query.message, Message):
-            await query.answer()
+            await outdated(query, self._context)
             return None
         chat, title = found
         reader = await self._desk.reader(chat, query.message, query.from_user)

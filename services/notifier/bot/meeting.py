@@ -59,6 +59,12 @@ def is_private(message: Message) -> bool:
     return message.chat.type == "private"
 
 
+async def outdated(query: CallbackQuery, context: Context) -> None:
+    """Answer a button that can do nothing any more: its message is too old for bots, or what it was about is gone."""
+    language = language_of(query.from_user.language_code, context.language)
+    await query.answer(words(language).say("stale"), show_alert=True)
+
+
 async def show(query: CallbackQuery, text: str, markup: InlineKeyboardMarkup | None, notice: str = "") -> None:
     """Answer a button: what stood above it becomes `text`, and `notice` pops up for a moment."""
     await query.answer(notice[:ANSWER] or None)

@@ -19,7 +19,7 @@ from services.notifier import chats_rules, chats_told, history, weekly
 from services.notifier.bot import weekly as by_itself
 from services.notifier.bot.callbacks import HISTORY, MUTE, WEEK, Ask
 from services.notifier.bot.context import Context
-from services.notifier.bot.meeting import meet, reader_of, show
+from services.notifier.bot.meeting import meet, outdated, reader_of, show
 from services.notifier.bot.permission import Permission
 from services.notifier.channels.telegram import words_only
 from services.notifier.chats import Chat, Place
@@ -130,7 +130,7 @@ class Reports:
     async def chosen(self, query: CallbackQuery, callback_data: Choose) -> None:
         """A place was chosen, or another page of places."""
         if not isinstance(query.message, Message):
-            await query.answer()
+            await outdated(query, self._context)
             return
         async with self._context.database.transaction() as session:
             chat = await meet(session, self._context, query.message, query.from_user)
@@ -180,7 +180,7 @@ class Reports:
     async def _mute(self, query: CallbackQuery, site: int) -> None:
         """Silence the place by whose rules this one is told, and say which that is: it may be the building."""
         if not isinstance(query.message, Message):
-            await query.answer()
+            await outdated(query, self._context)
             return
         allowed = await self._permission.of(query)
         until = self._context.clock() + MUTED_FOR
@@ -198,7 +198,7 @@ class Reports:
     async def _looker(self, query: CallbackQuery, key: int) -> tuple[Site | None, Reader | None]:
         """The place a button is about, if the chat may look at it; otherwise the button is answered here."""
         if not isinstance(query.message, Message):
-            await query.answer()
+            await outdated(query, self._context)
             return None, None
         async with self._context.database.transaction() as session:
             chat = await meet(session, self._context, query.message, query.from_user)

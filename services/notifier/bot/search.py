@@ -11,9 +11,9 @@ from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 from services.notifier.bot.context import Context
 from services.notifier.bot.following import follow_place
 from services.notifier.bot.keyboards import found_board
-from services.notifier.bot.meeting import meet, reader_of
+from services.notifier.bot.meeting import meet, outdated, reader_of
 from services.notifier.sight import find_place, tree_for
-from services.notifier.texts import language_of, words
+from services.notifier.texts import words
 from services.notifier.views.finding import found_text
 
 COMMANDS: tuple[str, ...] = ()
@@ -75,5 +75,4 @@ class Search:
 
     async def stale(self, query: CallbackQuery) -> None:
         """A button nobody serves any more."""
-        language = language_of(query.from_user.language_code, self._context.language)
-        await query.answer(words(language).say("stale"), show_alert=True)
+        await outdated(query, self._context)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from aiogram import F, Router
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier import chats, chats_rules, conversations, typed
+from services.notifier import chats, chats_rules, chats_told, conversations, typed
 from services.notifier.bot import rules_boards as boards
 from services.notifier.bot.context import Context
-from services.notifier.bot.following import list_places
+from services.notifier.bot.following import let_go, list_places
 from services.notifier.bot.keyboards import Rule
 from services.notifier.bot.meeting import is_private, meet, reader_of, show
 from services.notifier.bot.permission import Permission
@@ -75,9 +76,8 @@ class Settings:
                     text, markup = await list_places(session, chat, 0, reader)
                     notice = reader.words.say("not-followed")
                 elif do is Do.SET_LEAVE:
-                    await chats.unsubscribe(session, chat.id, rules.site)
+                    notice = await let_go(session, chat, rules.site, rules.title, replace(reader, escape=str))
                     text, markup = await list_places(session, chat, 0, reader)
-                    notice = reader.words.say("left", place=rules.title)
                 else:
                     text, markup = await self._step(session, chat, rules, do, callback_data.value, reader, message)
         except NotOfferedError:
@@ -145,6 +145,9 @@ class Settings:
         if leads_to is Do.CARD:
             status = (await chats.statuses(session, [rules.site]))[0]
             return card_text(rules, status, chat.muted_until, reader), boards.card_board(rules, reader)
+        if leads_to is Do.LEAVE and (above := await chats_told.above(session, chat.id, rules.site)):
+            names = {"place": reader.escape(rules.title), "above": reader.escape(above)}
+            return reader.words.say("leave-part", **names), boards.leave_board(rules, reader)
         return _SCREENS[leads_to](rules, reader)
 
 

@@ -25,6 +25,7 @@ found = 🔎 { $count ->
 found-none = 🔎 Nothing found.
     Try something shorter, such as “Shevchenka 12”, or choose from the list.
     A private place opens by its invitation link only.
+    Is the power on now: /status
 found-none-empty = 🔎 There are no public places yet.
     A private place opens by an invitation link from whoever installed the board.
 
@@ -49,6 +50,7 @@ places-none = 📍 You are not following any place yet.
 places-muted = 🔕 All alerts are muted until { $time }. Turn on: /unmute
 places-muted-forever = 🔕 All alerts are muted. Turn on: /unmute
 left = No longer following { $place }
+left-part = { $place } has no settings of its own any more. I still tell you about it, for you follow “{ $above }”.
 not-followed = You were not following that place. Yours: /places
 
 # State of all

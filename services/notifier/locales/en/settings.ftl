@@ -39,6 +39,8 @@ mute-which = 🔕 { $place }: be quiet for how long?
     Afterwards I tell what has changed.
 leave-which = { $place }: stop following?
     The settings you made for this place will be deleted.
+leave-part = { $place }: take it off your places?
+    I will still tell you about it, for you follow “{ $above }”. Its own settings will be deleted.
 
 # Buttons
 pick-kind-lost = Power off
