@@ -25,7 +25,7 @@ async def reading(broker: Broker, take: MessageHandler) -> AsyncIterator[Firehos
     firehose = Firehose(address(broker, "svitlo.ingest"), "svitlo.ingest.1", wanted, take, on_up=up.set)
     task = asyncio.create_task(firehose.run(), name="firehose")
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await up.wait()
         yield firehose
     finally:

@@ -17,7 +17,7 @@ from svitlo.accounts.roles import Account
 from svitlo.accounts.sync import SyncReport, sync_accounts, wanted_accounts
 from svitlo.db.session import Database
 from svitlo.settings import BrokerAddress
-from tests.support.broker import SECRET, Broker, address, admin_password
+from tests.support.broker import SECRET, Broker, ProcessBroker, address, admin_password
 from tests.support.wait import eventually_async
 
 
@@ -29,7 +29,7 @@ async def client(where: BrokerAddress, client_id: str | None = None) -> AsyncIte
         username=where.username,
         password=where.password,
         identifier=client_id or where.username or "nobody",
-        timeout=5,
+        timeout=15,
     ) as opened:
         yield opened
 
@@ -309,15 +309,24 @@ async def test_the_accounts_come_back_from_the_database_after_the_broker_lost_it
     assert not await reaches(address(broker, "board-1"), broker, "svitlo/devices/board-2/heartbeat")
 
 
+async def saved(broker: Broker, words: bytes) -> None:
+    """Wait until the broker has these on its disk; it saves on its own every 5 s, 2.1 at times some seconds late."""
+    if not isinstance(broker, ProcessBroker):
+        await asyncio.sleep(15)
+        return
+    store = broker.embedded.directory / "mosquitto.db"
+    await eventually_async(lambda: store.exists() and words in store.read_bytes(), 30, "the broker saves")
+
+
 async def test_retained_messages_and_accounts_survive_kill_9(house: Database, broker: Broker) -> None:
     async with client(address(broker, "board-1")) as board:
         await board.publish("svitlo/devices/board-1/status", b"kept", qos=1, retain=True)
-        await asyncio.sleep(9)  # the broker saves on its own every 5 s, 2.1 at times some seconds late
+        await saved(broker, b"kept")
     broker.kill()
     broker.start()
     async with client(address(broker, "board-1")) as board:
         await board.subscribe("svitlo/devices/board-1/status", qos=1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert (await anext(board.messages)).payload == b"kept"
 
 

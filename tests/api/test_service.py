@@ -54,7 +54,7 @@ class Running:
 
     def __init__(self, settings: Settings) -> None:
         self.task = asyncio.create_task(run(settings))
-        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}")
+        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=20)
 
     async def failing(self) -> list[str] | None:
         """The checks that fail; None while the server does not answer."""
@@ -77,9 +77,9 @@ class Running:
         await eventually_async(condition, 20, f"these checks fail: {names}")
 
     async def end(self) -> None:
-        """Cancel the service; it must end within 10 s, with the client's connection still open."""
+        """Cancel the service; it must end within 15 s, with the client's connection still open."""
         self.task.cancel()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(15):
             await asyncio.wait([self.task])
         assert self.task.cancelled()
 
@@ -119,7 +119,7 @@ async def test_it_announces_itself_and_says_when_it_goes(database_url: str, brok
         await reader.subscribe(topics.service("api", "1"))
 
         async def told() -> str:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 message = await anext(aiter(reader.messages))
             assert isinstance(message.payload, bytes)
             return decode_as(ServiceStatus, message.payload).state

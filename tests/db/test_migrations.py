@@ -114,5 +114,5 @@ async def test_changes_of_rules_weights_and_maintenance_are_announced(
         await listener.listen(REGISTRY_CHANNEL, heard.set)
         async with database.transaction() as session:
             await session.execute(text(change))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await heard.wait()

@@ -72,7 +72,7 @@ async def test_what_happens_while_the_database_is_away_is_told_at_once_and_writt
         begun.boot()
         await begun.start()
         await scene.all_are("on", ["begun"])
-        told = await scene.told(12, timeout_s=20)
+        told = await scene.told(12, timeout_s=30)
 
     log = await scene.record.log()
     assert [event.detected_at for event in log] == sorted(event.detected_at for event in log)
@@ -110,7 +110,7 @@ async def test_of_what_a_killed_detector_could_not_write_the_past_is_reconstruct
             for board in (over, lasting, networkless):
                 await board.die()
             await scene.all_are("off", ["over", "lasting", "networkless"])
-            await asyncio.sleep(max(0.0, 4 - (now() - gone_at).total_seconds()))  # longer than a board may be silent
+            await asyncio.sleep(max(0.0, 5.5 - (now() - gone_at).total_seconds()))  # longer than a board may be silent
             over.boot()
             back_at = over.booted_at
             await over.start()
@@ -120,7 +120,7 @@ async def test_of_what_a_killed_detector_could_not_write_the_past_is_reconstruct
             detector.start()
             await asyncio.to_thread(server.start)
             await scene.sees(timeout_s=30)
-            await scene.told(3, timeout_s=20)
+            await scene.told(3, timeout_s=30)
             await scene.all_are("off", ["lasting"])
             log = await scene.record.log()
             assert [event.kind for event in log if event.site == "over"] == ["power_lost", "power_restored"]

@@ -157,11 +157,11 @@ async def test_maintenance_is_shown_and_what_outlasts_it_is_told_at_its_end(scen
         await scene.all_are("on")
         async with scene.database.transaction() as session:
             for site in ("brief", "lasting"):
-                window = await add_window(session, site, starts_at=now(), duration_s=7, zone="Europe/Kyiv")
+                window = await add_window(session, site, starts_at=now(), duration_s=10, zone="Europe/Kyiv")
         await eventually_async(lambda: scene.integrator.word("lasting") == "maintenance")
         planned = scene.integrator.state("lasting").planned
         assert planned is not None
-        assert (planned.starts_at, planned.ends_at) == (window.starts_at, window.starts_at + timedelta(seconds=7))
+        assert (planned.starts_at, planned.ends_at) == (window.starts_at, window.starts_at + timedelta(seconds=10))
         for board in found.values():
             await board.die()
         await scene.all_are("off")
@@ -213,7 +213,7 @@ async def test_what_maintenance_holds_back_is_told_at_its_end_though_the_site_is
         await board.die()
         (lost,) = await scene.told(1)
         async with scene.database.transaction() as session:
-            window = await add_window(session, "home", starts_at=now(), duration_s=4, zone="Europe/Kyiv")
+            window = await add_window(session, "home", starts_at=now(), duration_s=7, zone="Europe/Kyiv")
         await eventually_async(lambda: scene.integrator.word() == "maintenance")
         board.boot()
         await board.start()
@@ -221,10 +221,10 @@ async def test_what_maintenance_holds_back_is_told_at_its_end_though_the_site_is
         assert await scene.record.kinds() == ["power_lost"]
         async with scene.database.transaction() as session:
             await registry.rename_site(session, "home", "house")
-        assert now() < window.starts_at + timedelta(seconds=4), "too slow a machine: the window is over"
+        assert now() < window.starts_at + timedelta(seconds=7), "too slow a machine: the window is over"
         (restored, *_) = await scene.told(1, "house")
         assert (restored.kind, restored.outage_id) == ("power_restored", lost.outage_id)
-        assert now() >= window.starts_at + timedelta(seconds=4)
+        assert now() >= window.starts_at + timedelta(seconds=7)
 
 
 async def test_a_site_is_renamed_while_it_is_on_and_while_it_is_off(scene: Scene) -> None:

@@ -172,5 +172,5 @@ async def test_the_status_of_a_detector_that_is_told_to_stop_says_so(
             await eventually_async(lambda: state_of(reader.kept, "a") == "online", 20)
             active.terminate()
             await eventually_async(lambda: state_of(reader.kept, "a") == "offline")
-            assert await asyncio.to_thread(active.wait, 10) == 0
+            assert await asyncio.to_thread(active.wait, 30) == 0
     assert state_of(await kept(broker), "a") == "offline"

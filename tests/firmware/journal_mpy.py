@@ -344,7 +344,8 @@ def wrap():
     """Noted before and after the ticks wrap, with the real board."""
     from board import Board as Real
 
-    time.ticks_offset = (1 << 30) - 600_000 - time.ticks_ms()  # ten minutes before the wrap
+    time.ticks_offset = (1 << 30) - 600_000  # ten minutes before the wrap
+    time.ticks_ms = lambda: time.ticks_offset & ((1 << 30) - 1)  # what the test itself takes does not count
     told = journal.Journal(Real())
     told.note("net_lost")
     for _ in range(4):

@@ -138,6 +138,7 @@ async def test_an_order_without_an_answer_is_sent_again_and_an_answered_one_is_n
         assert first == second
         await hall.report(str(order.id), "done")
         await server.until(order, "done")
+        await server.stays(order, "done", hall)  # what was sent before has arrived
         count = len(hall.commands)
         await asyncio.sleep(2 * FAST.resend_s)
         assert len(hall.commands) == count
@@ -477,6 +478,7 @@ async def test_a_restart_is_done_when_the_board_is_back_and_not_ordered_twice(se
         hall.restart()  # its answer was lost
         async with hall.online():
             assert "started anew" in ((await server.until(order, "done")).text or "")
+            await server.stays(order, "done", hall)  # what was sent before has arrived
             count = len(hall.commands)
             await asyncio.sleep(2 * FAST.resend_s)
             assert len(hall.commands) == count

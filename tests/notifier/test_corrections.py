@@ -32,11 +32,14 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+YESTERDAY = datetime.now(UTC).astimezone(KYIV) - timedelta(days=1)
+"""Of the beginning: midnight may lie within a test."""
+
+
 def today(clock: str) -> datetime:
     """That time of yesterday on the clock of Kyiv: always over."""
     hours, minutes = clock.split(":")
-    day = datetime.now(UTC).astimezone(KYIV) - timedelta(days=1)
-    return day.replace(hour=int(hours), minute=int(minutes), second=7, microsecond=0).astimezone(UTC)
+    return YESTERDAY.replace(hour=int(hours), minute=int(minutes), second=7, microsecond=0).astimezone(UTC)
 
 
 @pytest.fixture

@@ -172,5 +172,5 @@ async def test_a_new_order_is_announced(house: Database, database_url: str) -> N
     async with Listener(database_url) as listener:
         await listener.listen(ORDERS_CHANNEL, heard.set)
         await order(house, "board-1", OrderKind.IDENTIFY)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await heard.wait()

@@ -145,7 +145,7 @@ def test_simulated_boards_fill_the_database(shared_stack: StackUnderTest) -> Non
         *("--network-losses", "0", "--flaps", "0"),
     )
     assert "20 connections" in said
-    states = eventually(lambda: shared_stack.all_seen(20), 15, "all simulated boards were heard")
+    states = eventually(lambda: shared_stack.all_seen(20), 30, "all simulated boards were heard")
     assert states
     assert "Removed 20" in shared_stack.svitlo("simulate", "--clean")
     assert [site["slug"] for site in shared_stack.json("site", "list")] == []

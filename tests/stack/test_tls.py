@@ -31,7 +31,7 @@ class TlsBroker:
         embedded = EmbeddedMosquitto(directory / "broker", self.host, self.port, SECRET, self.tls)
         embedded.prepare()
         self.process = subprocess.Popen(embedded.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        eventually(lambda: answers(self.host, self.tls_port), 15)
+        eventually(lambda: answers(self.host, self.tls_port), 30)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def broker(tmp_path: Path) -> Iterator[TlsBroker]:
     running = TlsBroker(tmp_path)
     yield running
     running.process.terminate()
-    running.process.wait(10)
+    running.process.wait(20)
 
 
 async def connect(broker: TlsBroker, ca: Path) -> None:
@@ -51,7 +51,7 @@ async def connect(broker: TlsBroker, ca: Path) -> None:
         password=where.password,
         identifier="svitlo.api.test",
         tls_context=ssl.create_default_context(cafile=ca),
-        timeout=5,
+        timeout=20,
     ):
         pass
 
@@ -61,7 +61,7 @@ async def test_a_client_that_trusts_the_ca_connects_and_another_does_not(broker:
     make_certificates(tmp_path / "stranger", ["localhost"])
     context = ssl.create_default_context(cafile=tmp_path / "stranger" / "ca.pem")
     with (
-        socket.create_connection(("127.0.0.1", broker.tls_port), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", broker.tls_port), timeout=20) as plain,
         pytest.raises(ssl.SSLCertVerificationError),
     ):
         context.wrap_socket(plain, server_hostname="127.0.0.1")
@@ -108,6 +108,6 @@ def test_a_board_connects_over_tls_to_the_stack(tmp_path: Path, umqtt: UmqttSour
         )
         with board:
             board.start()
-            eventually(lambda: stack.get("/api/v1/sites/home")["state"] == "on", 20, f"on; {board.log_text()}")
+            eventually(lambda: stack.get("/api/v1/sites/home")["state"] == "on", 60, f"on; {board.log_text()}")
     finally:
         assert stack.stop() == 0

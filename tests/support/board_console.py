@@ -8,6 +8,7 @@ stands for the reset into the loader, the first word that is none of the loader'
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import select
@@ -23,6 +24,7 @@ from tests.support.rom import SYNC, Kind, Rom
 RESET = 77
 WINDOW = 128
 _BANNER = re.compile(rb"MicroPython v[^\0]*")
+_NUMBERS = itertools.count(1)
 _RAW = b"raw REPL; CTRL-B to exit\r\n>"
 
 
@@ -47,7 +49,10 @@ class Board:
         files.mkdir(parents=True, exist_ok=True)
         self._master, slave = os.openpty()
         tty.setraw(slave)
-        self.port = os.ttyname(slave)
+        # By a name of its own: that of a pty goes to the next one, in any worker, while somebody still tries it.
+        self._link = files.with_name(f"tty-{next(_NUMBERS)}")
+        self._link.symlink_to(os.ttyname(slave))
+        self.port = str(self._link)
         self._slave = slave  # kept open, or each close of the other side would end us
         self._mode = "off"
         self._child: subprocess.Popen[bytes] | None = None
@@ -93,6 +98,7 @@ class Board:
                     self._hear_child()
         finally:
             self._end_child()
+            self._link.unlink(missing_ok=True)
             os.close(self._slave)
             os.close(self._master)
 

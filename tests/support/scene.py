@@ -54,7 +54,7 @@ class Scene:
         self.integrator.echoes.clear()
         return DetectorProcess(self.broker, self.database.url, instance, **policy)
 
-    async def sees(self, instance: str = "1", timeout_s: float = 20) -> None:
+    async def sees(self, instance: str = "1", timeout_s: float = 30) -> None:
         """Wait until a detector's link is proven: an echo of it has come back since the last look."""
         self.integrator.echoes[instance] = 0
         await eventually_async(
@@ -63,7 +63,7 @@ class Scene:
             f"detector {instance} sees",
         )
 
-    async def all_are(self, power: str, sites: Iterable[str] | None = None, timeout_s: float = 15) -> None:
+    async def all_are(self, power: str, sites: Iterable[str] | None = None, timeout_s: float = 30) -> None:
         """Wait until the retained power of each site is that word."""
         wanted = list(self.sites if sites is None else sites)
         await eventually_async(
@@ -72,7 +72,7 @@ class Scene:
             f"power is {power} at {wanted}; it is {[self.integrator.power(site) for site in wanted]}",
         )
 
-    async def told(self, count: int, site: str | None = None, timeout_s: float = 15) -> list[PowerEvent]:
+    async def told(self, count: int, site: str | None = None, timeout_s: float = 30) -> list[PowerEvent]:
         """Wait until the event stream has brought so many events; they, each once, in the order they came."""
 
         def events() -> list[PowerEvent]:
