@@ -75,6 +75,7 @@ class Child:
         self._stop_signal = stop_signal
         self._process: asyncio.subprocess.Process | None = None
         self._pumped: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
         self.stopping = False
         self.settled = False
 
@@ -120,7 +121,10 @@ class Child:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S if self.settled else STARTING_PAUSE_S)
                 try:
-                    await self.start()
+                    async with self._starting:
+                        if self.stopping:
+                            return
+                        await self.start()
                     break
                 except StackError as error:
                     log.warning("%s", error)
@@ -129,7 +133,8 @@ class Child:
     async def stop(self, timeout_s: float = 10.0) -> None:
         """End the process: its stop signal, then SIGKILL after `timeout_s`."""
         self.stopping = True
-        process = self._process
+        async with self._starting:  # what is being started just now has to be ended too
+            process = self._process
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(self._stop_signal)
