@@ -109,27 +109,35 @@ class Sending:
                 window.end(self._began + late_s)
 
 
+WARM_S = 1.0
+"""How long a line has to be in use before anything is taken for granted of it."""
+
+
 class Line:
     """By how much a message may have been later than others at the other side.
 
     That counts it somewhere between its start and its answer. Half of the fastest answer of late is what every message
     takes at least; what one took beyond that may have been on its way there. Counted that much after its start, no
     period of theirs holds more than the rate allows, however uneven the line; only one that suddenly grows faster can
-    push two of them together.
+    push two of them together. The first messages after a pause wait for connections to be made, and those after them
+    do not: in the first second each counts from its answer.
     """
 
     def __init__(self, span_s: float = 10.0) -> None:
         self._span_s = span_s
         self._latest: deque[tuple[float, float]] = deque()
+        self._warm_at = 0.0
 
     def delay(self, now: float, took_s: float) -> float:
         """Note how long a message took from start to answer; returns by how much it may have been late, in seconds.
 
-        All of it, if there was no other lately.
+        All of it, if the line was not in use lately.
         """
         while self._latest and self._latest[0][0] < now - self._span_s:
             self._latest.popleft()
-        fastest_s = self._latest[0][1] if self._latest else 0.0
+        if not self._latest:
+            self._warm_at = now + WARM_S
+        fastest_s = self._latest[0][1] if self._latest and now >= self._warm_at else 0.0
         # Slower ones before it will never be the fastest again.
         while self._latest and self._latest[-1][1] >= took_s:
             self._latest.pop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -63,17 +64,39 @@ def test_on_an_uneven_line_no_second_of_theirs_sees_more() -> None:
 
 
 def test_an_even_line_costs_half_of_its_length() -> None:
-    sent, _ = send_all(Pace(TELEGRAM), range(300), lambda: 0.09)  # and 0.01 for the answer
-    assert sent[-1] - sent[0] == pytest.approx(300 / 29 * 1.05, rel=0.03)
+    sent, _ = send_all(Pace(TELEGRAM), range(300), lambda: 0.05)  # and 0.01 for the answer
+    assert sent[-1] - sent[0] == pytest.approx(300 / 29 * 1.03, rel=0.03)
 
 
 def test_a_line_that_grew_slower_is_known_after_ten_seconds() -> None:
     line = Line()
     assert line.delay(100.0, 0.1) == 0.1  # how much of it is the line's nobody knows yet
+    assert line.delay(100.9, 0.2) == 0.2
     assert line.delay(101.0, 0.5) == pytest.approx(0.45)
     assert line.delay(105.0, 0.6) == pytest.approx(0.55)
-    assert line.delay(110.5, 0.7) == pytest.approx(0.45)  # half of the 0.5 of 9.5 s ago
+    assert line.delay(110.5, 0.7) == pytest.approx(0.6)  # half of the 0.2 of 9.6 s ago
+    assert line.delay(110.95, 0.7) == pytest.approx(0.45)  # half of the 0.5
     assert line.delay(111.0, 0.2) == pytest.approx(0.1)
+    assert line.delay(130.0, 0.2) == 0.2  # after a pause it is as new
+
+
+def test_a_line_that_is_faster_once_its_connections_are_made_brings_none_too_early() -> None:
+    """The first of a burst wait for connections and get there late; those of the next second are there at once."""
+    pace = Pace(TELEGRAM)
+    there: list[float] = []
+    now, under_way = 100.0, list[tuple[float, Sending]]()
+    for _ in range(4000):
+        for _, sending in (pair for pair in under_way if pair[0] <= now):
+            sending.end(now)
+        under_way = [pair for pair in under_way if pair[0] > now]
+        if pace.room(now):
+            there_s, answered_s = (0.28, 0.3) if now < 100.5 else (0.005, 0.02)
+            there.append(now + there_s)
+            under_way.append((now + answered_s, pace.begin(1 + len(there), now=now)))
+        now += 0.001
+    there.sort()
+    assert len(there) > 80
+    assert max(bisect_left(there, at + 1.0) - number for number, at in enumerate(there)) <= 29
 
 
 def test_a_chat_takes_three_at_once_and_then_one_a_second() -> None:
