@@ -272,16 +272,16 @@ def test_return_of_the_mains_is_told_after_a_long_wait_too(waiting: MicroPythonB
     def hold(session: Session, answer: bytes) -> bool:
         waiting.world("pin-34", THERE)
         back.append(time.monotonic())
-        return late(1.5)(session, answer)
+        return late(4)(session, answer)
 
     witness.treat(Step.PUBLISH, hold)  # of the first word on the new connection, that it is on its battery
     witness.drop()
 
     eventually(lambda: witness.said("status", state="online", conn=2), 30, "it is back")
     assert witness.said("status", state="online", conn=2)[0][1] == 1
-    assert witness.said("heartbeat", mains=True, conn=2)[0][0] - back[0] < 2.5
-    eventually(lambda: "mains_back" in witness.told(), 10, "told with its time")
-    assert witness.told()["mains_back"] == pytest.approx(back[0] + 0.5, abs=0.5)
+    assert witness.said("heartbeat", mains=True, conn=2)
+    eventually(lambda: "mains_back" in witness.told(), 20, "told with its time")
+    assert witness.told()["mains_back"] < back[0] + 3, "when it came back, not when the answer did"
 
 
 def test_mains_that_blinks_while_an_answer_is_waited_for_is_told(waiting: MicroPythonBoard, witness: Witness) -> None:
