@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -62,6 +63,9 @@ _WORDS = {
 }
 
 
+GOODBYE_S = 3.0
+
+
 class Narrator(Protocol):
     """Who tells the story to the person at the terminal."""
 
@@ -114,8 +118,17 @@ async def tell(stack: RunningStack, directory: Path, narrator: Narrator, *, once
             happening = random.choice((_kill, _freeze))  # noqa: S311
             await act(happening, house.slug, random.uniform(12, 40))  # noqa: S311
     finally:
-        for board in boards.values():
-            board.kill()
+        try:
+            await asyncio.gather(*(asyncio.to_thread(_leave, board) for board in boards.values()))
+        finally:
+            for board in boards.values():
+                board.kill()
+
+
+def _leave(board: MicroPythonBoard) -> None:
+    """Let a board say goodbye, so that the next demo does not begin with an outage of all the time between."""
+    with contextlib.suppress(RuntimeError, TimeoutError):  # it is off, or frozen
+        board.goodbye(GOODBYE_S)
 
 
 Say = Callable[[str, str], None]

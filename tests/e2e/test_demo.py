@@ -81,6 +81,9 @@ def test_within_a_minute_it_shows_a_loss_the_alert_the_return_and_the_duration_a
                 lines.pop(0)
         assert "http://127.0.0.1:" in demo.said
         assert "Traceback" not in demo.said
+        # A board that was just cut off would begin the next demo with an outage of all the time between.
+        logs = [(board / "board.log").read_text() for board in (directory / "boards").iterdir()]
+        assert [log.splitlines()[-2].endswith("said goodbye") for log in logs] == [True] * 3
     finally:
         if demo.process.poll() is None:
             demo.process.terminate()
